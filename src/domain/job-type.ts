@@ -1,0 +1,17 @@
+/** What the registry knows of a job type: a statechart, the shape of its input, and how it is to be run. */
+import type { AnyStateMachine } from 'xstate';
+import type { z } from 'zod';
+
+export interface JobType {
+  /** Safe subject token, e.g. `vault-sync`. */
+  readonly id: string;
+  /** One line for `almanac job list`. */
+  readonly summary: string;
+  readonly machine: AnyStateMachine;
+  /** Parses the input of a start command; its output is the machine's input. */
+  readonly input: z.ZodType;
+  /** Runs at once over all replicas. @default 16 */
+  readonly concurrency?: number;
+  /** Five or six field cron expression of the default schedule; absent: on demand only. */
+  readonly cron?: string;
+}
