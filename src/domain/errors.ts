@@ -28,3 +28,294 @@ export class TerminalError extends AlmanacError {
   readonly code: string = 'TERMINAL';
   readonly retryable = false;
 }
+
+/** An event type that only the statechart's own activities and timers may use came from outside. Refuse the command. */
+export class ReservedEventError extends AlmanacError {
+  readonly code = 'EVENT_RESERVED';
+  readonly eventType: string;
+  constructor(eventType: string) {
+    super(`event type ${JSON.stringify(eventType.slice(0, 80))} is reserved: "xstate.*" and "*" cannot be sent to a run`);
+    this.eventType = eventType;
+  }
+}
+
+/**
+ * A statechart's own code (an assign, guard, delay, input or output function) threw, or did what a log cannot hold. Append nothing,
+ * hand the lease back with a delay and raise an alert: a fixed deployment continues the run. The cause is kept.
+ */
+export class StatechartCodeError extends AlmanacError {
+  readonly code = 'STATECHART_CODE';
+  readonly machineId: string;
+  /** What the statechart was hearing: an event type, or `start`. */
+  readonly hearing: string;
+  constructor(machineId: string, hearing: string, options: { cause: unknown }) {
+    const reason = options.cause instanceof Error ? options.cause.message : String(options.cause);
+    super(`the statechart "${machineId}" threw on ${hearing}: ${reason}`, options);
+    this.machineId = machineId;
+    this.hearing = hearing;
+  }
+}
+
+/** A snapshot names states this definition does not have. Run it with the definition it started with, or migrate it (invariant 9). */
+export class SnapshotMismatchError extends AlmanacError {
+  readonly code = 'SNAPSHOT_MISMATCH';
+  readonly machineId: string;
+  constructor(machineId: string, options: { cause: unknown }) {
+    const reason = options.cause instanceof Error ? options.cause.message : String(options.cause);
+    super(`the snapshot does not belong to this definition of "${machineId}": ${reason}`, options);
+    this.machineId = machineId;
+  }
+}
+
+export type InvalidCommandCode =
+  | 'COMMAND_TOO_LARGE'
+  | 'COMMAND_NOT_UTF8'
+  | 'COMMAND_NOT_JSON'
+  | 'COMMAND_INVALID'
+  | 'COMMAND_SUBJECT_UNKNOWN'
+  | 'JOB_TYPE_UNKNOWN'
+  | 'INPUT_INVALID';
+
+/** A command nobody can carry out, now or later: it becomes a dead letter with this code and message. */
+export class InvalidCommandError extends AlmanacError {
+  readonly code: InvalidCommandCode;
+  constructor(code: InvalidCommandCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Stored bytes that are not an event of ours. Somebody else wrote to the stream, or the file is damaged: compare with a backup. */
+export class CorruptEventError extends AlmanacError {
+  readonly code = 'EVENT_CORRUPT';
+  constructor(bytes: Uint8Array, options?: ErrorOptions) {
+    super(`not a run event: ${Buffer.from(bytes.subarray(0, 80)).toString()}`, options);
+  }
+}
+
+/** The log and the fold of its events disagree: the history was altered, or it ran on another statechart. */
+export class HistoryMismatchError extends AlmanacError {
+  readonly code = 'HISTORY_MISMATCH';
+  readonly subject: string;
+  readonly revision: number;
+  constructor(subject: string, revision: number, problem: string) {
+    super(`${subject} revision ${revision}: ${problem}`);
+    this.subject = subject;
+    this.revision = revision;
+  }
+}
+
+/** A statechart's context or an event has outgrown the log. Nothing was appended; keep large results as artifacts and refer to them. */
+export class SnapshotTooLargeError extends AlmanacError {
+  readonly code = 'SNAPSHOT_TOO_LARGE';
+  constructor(run: string, bytes: number, limit: number) {
+    super(`the next event of run ${run} would have ${bytes} bytes, at most ${limit} are allowed: keep large results out of the context`);
+  }
+}
+
+/** Another writer appended to the subject first (invariant 2). Sending again is useless: reload and decide again. */
+export class VersionConflictError extends AlmanacError {
+  readonly code = 'VERSION_CONFLICT';
+  readonly subject: string;
+  readonly expected: number;
+  constructor(subject: string, expected: number, options?: ErrorOptions) {
+    super(`${subject} has moved past sequence ${expected}`, options);
+    this.subject = subject;
+    this.expected = expected;
+  }
+}
+
+/** Nobody knows whether the message was stored: the answer was lost or late. Read back before you decide anything. */
+export class UnconfirmedError extends AlmanacError {
+  readonly code = 'UNCONFIRMED';
+  constructor(subject: string, reason: string) {
+    super(`${subject}: not confirmed (${reason})`);
+  }
+}
+
+/** JetStream refused the message and did not store it, e.g. because the disk quota is used up. Try again when the cause is gone. */
+export class StorageRefusedError extends AlmanacError {
+  readonly code = 'STORAGE_REFUSED';
+  readonly apiCode: number;
+  constructor(subject: string, apiCode: number, description: string) {
+    super(`${subject} was not stored: ${description} (JetStream error ${apiCode})`);
+    this.apiCode = apiCode;
+  }
+}
+
+/** A stream exists with weaker guarantees than declared. Starting would break a promise silently, so we do not start. */
+export class WeakStreamError extends AlmanacError {
+  readonly code = 'STREAM_WEAKER';
+  readonly stream: string;
+  readonly problems: readonly string[];
+  constructor(stream: string, problems: readonly string[]) {
+    super(
+      `stream ${stream} exists with weaker guarantees than Almanac needs:\n${problems.map((problem) => `  - ${problem}`).join('\n')}\nBack it up (nats stream backup), delete it and restore it with the right settings, or use another NATS account.`,
+    );
+    this.stream = stream;
+    this.problems = problems;
+  }
+}
+
+/** A setting is missing or wrong. The message names every one of them. */
+export class ConfigError extends AlmanacError {
+  readonly code = 'CONFIG_INVALID';
+}
+
+/** A job type cannot be run by this process: the message lists what is wrong with its statechart or its activities. */
+export class JobTypeError extends AlmanacError {
+  readonly code = 'JOB_TYPE_INVALID';
+}
+
+/** There is nothing by that name. */
+export class NotFoundError extends AlmanacError {
+  readonly code = 'NOT_FOUND';
+}
+
+/** The request contradicts what is already recorded. */
+export class ConflictError extends AlmanacError {
+  readonly code = 'CONFLICT';
+}
+
+/** No NATS Server binary could be found or installed. */
+export class NatsServerNotFoundError extends AlmanacError {
+  readonly code = 'NATS_SERVER_NOT_FOUND';
+  /** What was tried, in order, and why it did not help. */
+  readonly attempts: readonly { source: string; problem: string }[];
+  constructor(attempts: readonly { source: string; problem: string }[], { atLeast, because }: { atLeast: string; because?: string }) {
+    const tried = attempts.map(({ source, problem }) => `  - ${source}: ${problem}`).join('\n');
+    super(
+      `found no NATS Server of version ${atLeast} or newer${because === undefined ? '' : ` (${because})`}. Tried, in this order:\n${tried}\n` +
+        'Do one of these: set NATS_URL to a server that is already running; set NATS_SERVER to the path of a nats-server binary; install ' +
+        'nats-server so that it is on PATH; or connect this machine to the internet and start again.',
+    );
+    this.attempts = attempts;
+  }
+}
+
+/** NATS_SERVER names a file that cannot be used. It was named on purpose, so nothing else is tried. */
+export class UnusableNatsServerError extends AlmanacError {
+  readonly code = 'NATS_SERVER_UNUSABLE';
+  readonly path: string;
+  readonly problem: string;
+  constructor(path: string, problem: string) {
+    super(`NATS_SERVER is ${path}: ${problem}. Set it to a nats-server binary, or unset it to let Almanac find one`);
+    this.path = path;
+    this.problem = problem;
+  }
+}
+
+/** The server at NATS_URL lacks what our guarantees need. */
+export class UnsupportedNatsServerError extends AlmanacError {
+  readonly code = 'NATS_SERVER_UNSUPPORTED';
+  readonly url: string;
+  readonly version: string;
+  constructor(url: string, version: string, problem: string) {
+    super(`the NATS server at ${url} cannot be used: ${problem}. Upgrade it, or unset NATS_URL to let Almanac start its own`);
+    this.url = url;
+    this.version = version;
+  }
+}
+
+/** The embedded NATS server did not start, or one that runs on our data does not answer. The message ends with its last log lines. */
+export class NatsServerStartError extends AlmanacError {
+  readonly code = 'NATS_SERVER_START_FAILED';
+  readonly logFile: string;
+  constructor(problem: string, logFile: string, lastLines: string, options?: ErrorOptions) {
+    super(`the embedded NATS server ${problem}. Its log, ${logFile}, ends with:\n${lastLines || '(nothing)'}`, options);
+    this.logFile = logFile;
+  }
+}
+
+/** There is no vault where the settings say. Only a person can repair that. */
+export class VaultNotFoundError extends TerminalError {
+  override readonly code = 'VAULT_NOT_FOUND';
+  readonly path: string;
+  readonly setting: string;
+  constructor(path: string, setting: string, problem: string, options?: ErrorOptions) {
+    super(`${path} ${problem}: set ${setting} to the right folder, or mount the vault there`, options);
+    this.path = path;
+    this.setting = setting;
+  }
+}
+
+/** Why one file of a vault cannot be read. */
+export type VaultFileProblem = 'vanished' | 'unreadable' | 'not-a-file' | 'not-utf-8' | 'too-large' | 'outside-vault';
+
+/** One file of the vault cannot be read. Count it and go on with the next. */
+export class VaultFileError extends AlmanacError {
+  readonly code = 'VAULT_FILE_UNREADABLE';
+  readonly problem: VaultFileProblem;
+  constructor(problem: VaultFileProblem, detail: string, options?: ErrorOptions) {
+    super(detail, options);
+    this.problem = problem;
+  }
+}
+
+/** Another holder of the run has moved its checkpoint: this one has lost the lease. Nothing was written. Stop; do not try again. */
+export class CheckpointConflictError extends TerminalError {
+  override readonly code = 'CHECKPOINT_CONFLICT';
+  readonly key: string;
+  readonly expected: number;
+  constructor(key: string, expected: number) {
+    super(`checkpoint ${key} has moved past version ${expected}: another process has taken the run over`);
+    this.key = key;
+    this.expected = expected;
+  }
+}
+
+/** The graph's file cannot be used as it is. Only a person can repair that. */
+export class GraphFileError extends TerminalError {
+  override readonly code = 'GRAPH_FILE_UNUSABLE';
+  readonly path: string;
+  readonly problem: 'corrupt' | 'unwritable' | 'newer' | 'foreign';
+  constructor(path: string, problem: GraphFileError['problem'], detail: string, options?: ErrorOptions) {
+    super(`graph file ${path}: ${detail}`, options);
+    this.path = path;
+    this.problem = problem;
+  }
+}
+
+/** Other processes kept the graph locked for too long. Nothing was written; try again later. */
+export class GraphBusyError extends AlmanacError {
+  readonly code = 'GRAPH_BUSY';
+  constructor(path: string, waitedMs: number, options?: ErrorOptions) {
+    super(`graph file ${path} stayed locked by other processes for ${waitedMs} ms`, options);
+  }
+}
+
+/** An activity returned more than an event may hold. Never retried: write the result to a store and return a reference. */
+export class OutputTooLargeError extends TerminalError {
+  override readonly code = 'OUTPUT_TOO_LARGE';
+  constructor(activity: string, size: number, limit: number) {
+    super(
+      `activity ${activity} returned ${size} characters of JSON, at most ${limit} are allowed: store the result and return a reference`,
+    );
+  }
+}
+
+/** The run began on another definition of its statechart (invariant 9). It is held as it is; deploy the old definition to finish it. */
+export class DefinitionChangedError extends AlmanacError {
+  readonly code = 'DEFINITION_CHANGED';
+  constructor(jobType: string, run: string, startedOn: string, have: string) {
+    super(
+      `run ${run} began on definition ${startedOn.slice(0, 12)} of ${jobType}, this process has ${have.slice(0, 12)}: deploy the old one to finish it`,
+    );
+  }
+}
+
+/** NATS cannot be used. Check the address, the credentials, and that JetStream is on (nats.conf). */
+export class ConnectError extends AlmanacError {
+  readonly code = 'NATS_UNAVAILABLE';
+  constructor(url: string, options: { cause: unknown }) {
+    super(`cannot use NATS at ${url.replace(/\/\/[^@/]*@/, '//***@')}: ${(options.cause as Error).message}`, options);
+  }
+}
+
+/** A command of the CLI found no Almanac to talk to. */
+export class NotRunningError extends AlmanacError {
+  readonly code = 'NOT_RUNNING';
+  constructor(dataDir: string) {
+    super(`no Almanac is running on ${dataDir}: start one there with "almanac start", pick its folder with --data, or set NATS_URL`);
+  }
+}

@@ -2,6 +2,10 @@
 import type { AnyStateMachine } from 'xstate';
 import type { z } from 'zod';
 
+/** Start commands of a higher lane do not wait behind those of a lower one. */
+export const LANES = ['high', 'normal', 'low'] as const;
+export type Lane = (typeof LANES)[number];
+
 export interface JobType {
   /** Safe subject token, e.g. `vault-sync`. */
   readonly id: string;

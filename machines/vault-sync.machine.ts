@@ -1,0 +1,187 @@
+/** Brings the graph up to date with the vault and checks what the vault's pages say about each other. */
+import { assign, setup } from 'xstate';
+import { z } from 'zod';
+import type { Activity } from '../src/domain/activity.ts';
+import type { JobType } from '../src/domain/job-type.ts';
+import { activity } from '../src/domain/statechart/declare-activity.ts';
+import { now } from '../src/domain/statechart/environment.ts';
+import { type SerializedError, serializeError } from '../src/domain/statechart/serialized-error.ts';
+
+const ALL_TIERS = [1, 2, 3] as const;
+const tier = z.literal(ALL_TIERS);
+
+/** `{}` syncs everything; `{ "tiers": [1] }` conversations only. */
+export const vaultSyncInput = z.strictObject({
+  tiers: z
+    .array(tier)
+    .min(1)
+    .refine((tiers) => new Set(tiers).size === tiers.length, { error: 'names a tier twice' })
+    .default([...ALL_TIERS]),
+});
+export type VaultSyncInput = z.output<typeof vaultSyncInput>;
+
+/** By the names that the Python service logs and returns (contracts §11.3), and counted in the same way. */
+export interface VaultSyncCounters {
+  /** Also those that could not be read. */
+  readonly files_processed: number;
+  /** Also those that could not be written. */
+  readonly blocks_processed: number;
+  readonly blocks_unchanged: number;
+  readonly blocks_updated: number;
+  readonly blocks_new: number;
+  /** Files, folders and blocks that could not be handled. */
+  readonly errors: number;
+}
+
+/** Counted in full by kind, listed up to a limit. */
+export interface VaultSyncFindings {
+  readonly counts: Readonly<Record<string, number>>;
+  readonly listed: readonly { readonly kind: string; readonly file: string; readonly id?: string; readonly detail: string }[];
+}
+
+export interface VaultSyncReferences extends VaultSyncFindings {
+  readonly markers_checked: number;
+  readonly links_checked: number;
+}
+
+interface Outcome {
+  readonly counters: VaultSyncCounters;
+  /** What `errors` counts. */
+  readonly problems: VaultSyncFindings;
+}
+
+/** The activities, by the names the statechart invokes them. A type alias, because an interface would not fit into a registry. */
+export type VaultSyncActivities = {
+  /** Finds out what there is to do, and whether the vault is there at all. */
+  readonly scanVault: Activity<VaultSyncInput, { readonly files: number }>;
+  /** Writes every new or changed block to the graph. Goes on from its checkpoint when it is started again. */
+  readonly reconcileBlocks: Activity<VaultSyncInput, Outcome>;
+  /** Checks ids, anchors and wikilinks. Changes nothing. */
+  readonly validateReferences: Activity<VaultSyncInput, VaultSyncReferences>;
+  /** Tells the log, then forgets the checkpoints. */
+  readonly writeReport: Activity<
+    VaultSyncCounters & { readonly duration: number; readonly references: Readonly<Record<string, number>> },
+    null
+  >;
+};
+
+interface VaultSyncContext extends Outcome {
+  readonly tiers: VaultSyncInput['tiers'];
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly files: number | null;
+  readonly references: VaultSyncReferences | null;
+  readonly error: SerializedError | null;
+}
+
+export interface VaultSyncOutput extends VaultSyncCounters {
+  /** Seconds since the epoch, as the Python service counts them. */
+  readonly start_time: number;
+  readonly end_time: number;
+  /** Seconds. */
+  readonly duration: number;
+  readonly problems: VaultSyncFindings;
+  readonly references: VaultSyncReferences | null;
+  /** Only of a failed run; the counters then say how far it came. */
+  readonly error?: SerializedError;
+}
+
+const NOTHING_YET: Outcome = {
+  counters: { files_processed: 0, blocks_processed: 0, blocks_unchanged: 0, blocks_updated: 0, blocks_new: 0, errors: 0 },
+  problems: { counts: {}, listed: [] },
+};
+
+function outputOf({ counters, problems, references, startedAt, endedAt, error }: VaultSyncContext): VaultSyncOutput {
+  const end = endedAt ?? now();
+  const times = { start_time: startedAt / 1000, end_time: end / 1000, duration: (end - startedAt) / 1000 };
+  return { ...counters, ...times, problems, references, ...(error === null ? {} : { error }) };
+}
+
+export const vaultSyncMachine = setup({
+  types: {
+    input: {} as VaultSyncInput,
+    context: {} as VaultSyncContext,
+    output: {} as VaultSyncOutput,
+  },
+  actors: {
+    scanVault: activityOf<'scanVault'>(),
+    reconcileBlocks: activityOf<'reconcileBlocks'>(),
+    validateReferences: activityOf<'validateReferences'>(),
+    writeReport: activityOf<'writeReport'>(),
+  },
+  actions: {
+    noteEnd: assign({ endedAt: () => now() }),
+    noteError: assign({ error: ({ event }) => serializeError((event as { error?: unknown }).error) }),
+  },
+}).createMachine({
+  id: 'vault-sync',
+  options: { maxIterations: 100 },
+  context: ({ input }) => ({
+    ...NOTHING_YET,
+    tiers: input.tiers,
+    startedAt: now(),
+    endedAt: null,
+    files: null,
+    references: null,
+    error: null,
+  }),
+  output: ({ context }) => outputOf(context),
+  initial: 'scanning',
+  states: {
+    scanning: {
+      invoke: {
+        id: 'scanVault',
+        src: 'scanVault',
+        input: ({ context }) => ({ tiers: context.tiers }),
+        onDone: { target: 'reconciling', actions: assign({ files: ({ event }) => event.output.files }) },
+        onError: { target: 'failed', actions: 'noteError' },
+      },
+    },
+    reconciling: {
+      invoke: {
+        id: 'reconcileBlocks',
+        src: 'reconcileBlocks',
+        input: ({ context }) => ({ tiers: context.tiers }),
+        onDone: { target: 'validatingReferences', actions: assign(({ event }) => event.output) },
+        onError: { target: 'failed', actions: 'noteError' },
+      },
+    },
+    validatingReferences: {
+      invoke: {
+        id: 'validateReferences',
+        src: 'validateReferences',
+        input: ({ context }) => ({ tiers: context.tiers }),
+        onDone: { target: 'reporting', actions: assign({ references: ({ event }) => event.output }) },
+        onError: { target: 'failed', actions: 'noteError' },
+      },
+    },
+    reporting: {
+      invoke: {
+        id: 'writeReport',
+        src: 'writeReport',
+        input: ({ context }) => ({
+          ...context.counters,
+          duration: (now() - context.startedAt) / 1000,
+          references: context.references?.counts ?? {},
+        }),
+        onDone: 'succeeded',
+        onError: { target: 'failed', actions: 'noteError' },
+      },
+    },
+    succeeded: { type: 'final', entry: 'noteEnd' },
+    failed: { type: 'final', entry: 'noteEnd' },
+  },
+});
+
+export const vaultSync = {
+  id: 'vault-sync',
+  summary: 'Brings the graph up to date with the vault and checks ids, anchors and links',
+  machine: vaultSyncMachine,
+  input: vaultSyncInput,
+  concurrency: 1, // two at once would do the same work twice and fight over duplicated ids
+  cron: '0 3 * * *',
+} as const satisfies JobType;
+
+function activityOf<Name extends keyof VaultSyncActivities>() {
+  return activity<Parameters<VaultSyncActivities[Name]>[0], Awaited<ReturnType<VaultSyncActivities[Name]>>>();
+}

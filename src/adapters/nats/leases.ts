@@ -1,0 +1,213 @@
+/**
+ * Start commands delivered by pull consumers: a lease is a message (invariant 4).
+ *
+ * Asks the server for exactly as many messages as there are free slots, because a lease that waits in a process is one that nobody
+ * works on. The client library's `consume()` refills on delivery, not on settlement, so the asking is done here.
+ */
+import { AckPolicy, type JetStreamManager } from '@nats-io/jetstream';
+import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { commands, startConsumerName, startSubject } from '../../../streams/commands.stream.ts';
+import { nanosOf } from '../../../streams/nanoseconds.ts';
+import type { Instant } from '../../domain/ids.ts';
+import type { Lease, LeaseFeed, LeaseSource, Log } from '../../runtime/ports.ts';
+
+export interface LeaseOptions {
+  /** How long an unextended lease is kept. A crashed holder's runs go on elsewhere after this. @default 10_000 */
+  readonly leaseMs?: number;
+}
+type OpenOptions = Parameters<LeaseSource['open']>[0];
+
+const REQUEST_EXPIRES_MS = 30_000;
+/** The server says it is alive at this rate while a request waits; twice without a word, and the request is taken for lost. */
+const HEARTBEAT_MS = 5_000;
+const RETRY_MS = 1_000;
+
+export function natsLeases(connection: NatsConnection, manager: JetStreamManager, log: Log, options: LeaseOptions = {}): LeaseSource {
+  const leaseMs = options.leaseMs ?? 10_000;
+  return {
+    leaseMs,
+    async open(open) {
+      const feed = new Puller(connection, manager, log, leaseMs, open);
+      await feed.start();
+      return feed;
+    },
+    async exists(command) {
+      const message = await manager.streams.getMessage(commands.name, { seq: command });
+      return message !== null;
+    },
+  };
+}
+
+class Puller implements LeaseFeed {
+  readonly #connection: NatsConnection;
+  readonly #manager: JetStreamManager;
+  readonly #log: Log;
+  readonly #leaseMs: number;
+  readonly #open: OpenOptions;
+  readonly #consumer: string;
+  readonly #pullSubject: string;
+  readonly #inbox = createInbox();
+  #subscription: Subscription | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #held = 0;
+  /** Messages asked for and not yet delivered, over all requests. */
+  #asked = 0;
+  #requests = 0;
+  #heardAt = 0;
+
+  constructor(connection: NatsConnection, manager: JetStreamManager, log: Log, leaseMs: number, open: OpenOptions) {
+    this.#connection = connection;
+    this.#manager = manager;
+    this.#log = log;
+    this.#leaseMs = leaseMs;
+    this.#open = open;
+    this.#consumer = startConsumerName(open.jobType, open.lane);
+    this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${commands.name}.${this.#consumer}`;
+  }
+
+  async start(): Promise<void> {
+    await this.#declareConsumer();
+    this.#subscribe();
+    this.#watch = setInterval(() => this.#checkAlive(), HEARTBEAT_MS).unref();
+    void this.#watchConnection();
+    this.#pull();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#watch);
+    // Without interest the server drops what we still ask for, so nothing is leased to nobody.
+    this.#subscription?.unsubscribe();
+  }
+
+  async #declareConsumer(): Promise<void> {
+    await this.#manager.consumers.add(commands.name, {
+      durable_name: this.#consumer,
+      filter_subject: startSubject(this.#open.jobType, this.#open.lane),
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: nanosOf(this.#leaseMs),
+      max_deliver: -1, // attempts are counted in the log (invariant 4)
+      max_ack_pending: this.#open.concurrency,
+    });
+  }
+
+  #subscribe(): void {
+    this.#subscription = this.#connection.subscribe(`${this.#inbox}.*`, { callback: (_, message) => this.#hear(message) });
+  }
+
+  #pull(): void {
+    if (this.#stopped) return;
+    const free = this.#open.slots - this.#held - this.#asked;
+    // Asking one by one would double the traffic; asking only when a quarter is free keeps the slots busy all the same.
+    if (free <= 0 || (this.#asked > 0 && free * 4 < this.#open.slots)) return;
+    this.#asked += free;
+    this.#heardAt = performance.now();
+    const request = { batch: free, expires: nanosOf(REQUEST_EXPIRES_MS), idle_heartbeat: nanosOf(HEARTBEAT_MS) };
+    this.#connection.publish(this.#pullSubject, JSON.stringify(request), { reply: `${this.#inbox}.${++this.#requests}` });
+  }
+
+  #hear(message: Msg): void {
+    this.#heardAt = performance.now();
+    const status = message.headers?.code ?? 0;
+    if (message.reply?.startsWith('$JS.ACK.')) this.#deliver(message);
+    else if (status !== 100) this.#endOfRequest(status, message);
+  }
+
+  #deliver(message: Msg): void {
+    this.#asked = Math.max(0, this.#asked - 1);
+    const lease = leaseOf(message);
+    if (this.#held >= this.#open.slots) {
+      lease.handBack(0); // a request taken for lost was answered after all
+      return;
+    }
+    this.#held++;
+    this.#open
+      .onLease(lease)
+      .catch((error: unknown) =>
+        this.#log.error({ err: error, subject: lease.subject, command: lease.command }, 'a lease was dropped; it will be delivered again'),
+      )
+      .finally(() => {
+        this.#held--;
+        this.#pull();
+      });
+  }
+
+  /** 404 and 408: nothing (more) came in time. 409: the consumer is gone or moved. 503: there is none. */
+  #endOfRequest(status: number, message: Msg): void {
+    const undelivered = Number(message.headers?.get('Nats-Pending-Messages') || Number.NaN);
+    this.#asked = Number.isNaN(undelivered) ? 0 : Math.max(0, this.#asked - undelivered);
+    if (status === 404 || status === 408) this.#pull();
+    else this.#repair(`${status} ${message.headers?.description ?? ''}`);
+  }
+
+  #repair(reason: string): void {
+    if (this.#stopped) return;
+    this.#log.warn({ consumer: this.#consumer, reason }, 'pulling start commands was interrupted; trying again');
+    this.#asked = this.#open.slots; // holds back #pull until the consumer is there again
+    const retry = async () => {
+      if (this.#stopped) return;
+      try {
+        await this.#declareConsumer();
+        this.#asked = 0;
+        this.#pull();
+      } catch (error) {
+        if (this.#connection.isClosed()) return;
+        this.#log.debug({ err: error, consumer: this.#consumer }, 'the consumer could not be declared');
+        setTimeout(() => void retry(), RETRY_MS).unref();
+      }
+    };
+    setTimeout(() => void retry(), RETRY_MS).unref();
+  }
+
+  #checkAlive(): void {
+    if (this.#asked === 0 || performance.now() - this.#heardAt < 2 * HEARTBEAT_MS + RETRY_MS) return;
+    this.#repair('the server has not been heard of');
+  }
+
+  /** Requests do not survive a connection. */
+  async #watchConnection(): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      if (this.#stopped) return;
+      if (status.type !== 'reconnect') continue;
+      this.#asked = 0;
+      this.#pull();
+    }
+  }
+}
+
+// Acknowledgements of the JetStream protocol: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-15.md
+const ACKNOWLEDGE = Buffer.from('+ACK');
+const EXTEND = Buffer.from('+WPI');
+
+function leaseOf(message: Msg): Lease {
+  const { delivery, command, publishedAt } = positionOf(message.reply ?? '');
+  return {
+    subject: message.subject,
+    command,
+    delivery,
+    publishedAt,
+    body: message.data,
+    get headers() {
+      return headersOf(message);
+    },
+    acknowledge: () => message.respond(ACKNOWLEDGE),
+    extend: () => message.respond(EXTEND),
+    handBack: (delayMs) => message.respond(delayMs > 0 ? `-NAK {"delay": ${nanosOf(Math.ceil(delayMs))}}` : '-NAK'),
+  };
+}
+
+function headersOf({ headers }: Msg): Record<string, string> {
+  return headers === undefined ? {} : Object.fromEntries(headers.keys().map((name) => [name, headers.get(name)]));
+}
+
+/** `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>[.<token>]` */
+function positionOf(reply: string): { delivery: number; command: number; publishedAt: Instant } {
+  const tokens = reply.split('.');
+  const first = tokens.length === 9 ? 4 : 6;
+  return {
+    delivery: Number(tokens[first]),
+    command: Number(tokens[first + 1]),
+    publishedAt: Math.floor(Number(tokens[first + 3]) / 1e6) as Instant,
+  };
+}

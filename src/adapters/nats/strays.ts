@@ -1,0 +1,53 @@
+/**
+ * Commands that no consumer will ever deliver: an unknown job type, a misspelt verb, an id that is none. They lie in the work queue for
+ * ever unless somebody looks, so somebody looks now and then and makes dead letters of them (invariant 6).
+ */
+import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
+import { commands, parseCommandSubject } from '../../../streams/commands.stream.ts';
+import type { DeadLetters, Log } from '../../runtime/ports.ts';
+
+/** Looking costs two requests. Tests look when they want to. */
+export const SWEEP_EVERY_MS = 5_000;
+
+/** Resolves to the number of commands that became dead letters. Safe to run by many processes at once. */
+export async function sweepStrays(manager: JetStreamManager, deadLetters: DeadLetters, log: Log): Promise<number> {
+  const info = await manager.streams.info(commands.name, { subjects_filter: '>' });
+  const subjects = Object.keys(info.state.subjects ?? {});
+  if (subjects.length === 0) return 0;
+  const filters = new Set<string>();
+  // A job type that is only known to a newer deployment has its consumer, and is not a stray.
+  for await (const consumer of manager.consumers.list(commands.name)) filters.add(consumer.config.filter_subject ?? '>');
+  let swept = 0;
+  for (const subject of subjects) {
+    if (filters.has(subject)) continue;
+    for (let message = await next(manager, subject); message !== null; message = await next(manager, subject)) {
+      await bury(manager, deadLetters, message);
+      log.warn({ subject, command: message.seq }, 'nobody takes commands on this subject; it is a dead letter now');
+      swept++;
+    }
+  }
+  return swept;
+}
+
+const next = (manager: JetStreamManager, subject: string): Promise<StoredMsg | null> =>
+  manager.streams.getMessage(commands.name, { last_by_subj: subject });
+
+async function bury(manager: JetStreamManager, deadLetters: DeadLetters, { subject, seq, data, header }: StoredMsg): Promise<void> {
+  const address = parseCommandSubject(subject);
+  const headers = header === undefined ? {} : Object.fromEntries(header.keys().map((name) => [name, header.get(name)]));
+  const known = address?.kind === 'start';
+  await deadLetters.add({
+    origin: 'command',
+    jobType: address?.jobType ?? 'unknown',
+    subject,
+    sequence: seq,
+    body: data,
+    headers,
+    attempts: 0,
+    code: known ? 'JOB_TYPE_UNKNOWN' : 'COMMAND_SUBJECT_UNKNOWN',
+    reason: known
+      ? `no process knows the job type or lane of ${subject}`
+      : `${subject} is not a command subject: use cmd.<jobType>.start.<lane>`,
+  });
+  await manager.streams.deleteMessage(commands.name, seq, false);
+}

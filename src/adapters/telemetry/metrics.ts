@@ -1,0 +1,65 @@
+/** Metrics of runs, served for Prometheus. Names mirror `cicd.pipeline.run.*` of the OpenTelemetry conventions; never a run id as a label. */
+import { type Counter, type Histogram, metrics, type UpDownCounter } from '@opentelemetry/api';
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+import { ConfigError } from '../../domain/errors.ts';
+import type { RunObserver } from '../../runtime/ports.ts';
+import { isFailure } from '../../runtime/run-view.ts';
+
+export interface Metrics {
+  readonly observer: RunObserver;
+  /** Where to scrape; undefined when monitoring is off. */
+  readonly url?: string;
+  close(): Promise<void>;
+}
+
+export const noMetrics: Metrics = {
+  observer: { started() {}, ended() {}, heldBack() {} },
+  close: () => Promise.resolve(),
+};
+
+/**
+ * @throws {ConfigError} The port is taken.
+ */
+export async function openMetrics(port: number): Promise<Metrics> {
+  const exporter = new PrometheusExporter({ host: '127.0.0.1', port, preventServerStart: true });
+  const sdk = new NodeSDK({
+    metricReaders: [exporter],
+    instrumentations: [],
+    serviceName: 'almanac',
+  });
+  sdk.start();
+  try {
+    await exporter.startServer();
+  } catch (cause) {
+    await sdk.shutdown();
+    throw new ConfigError(
+      `metrics cannot listen on port ${port}: ${(cause as Error).message}; set METRICS_PORT (0: a free one) or ENABLE_MONITORING=false`,
+      { cause },
+    );
+  }
+  return { observer: observerOn(), url: `http://127.0.0.1:${port}/metrics`, close: () => sdk.shutdown() };
+}
+
+function observerOn(): RunObserver {
+  const meter = metrics.getMeter('almanac');
+  const duration: Histogram = meter.createHistogram('almanac.run.duration', {
+    unit: 's',
+    description: 'From the first event of a run to its last',
+  });
+  const active: UpDownCounter = meter.createUpDownCounter('almanac.run.active', {
+    description: 'Runs that this process has started and that have not ended here',
+  });
+  const errors: Counter = meter.createCounter('almanac.run.errors', {
+    description: 'Runs that ended in failure, and leases handed back because a run could not go on',
+  });
+  return {
+    started: (jobType) => active.add(1, { 'job.type': jobType }),
+    ended(jobType, outcome, durationMs) {
+      active.add(-1, { 'job.type': jobType });
+      duration.record(durationMs / 1_000, { 'job.type': jobType, outcome });
+      if (isFailure(outcome)) errors.add(1, { 'job.type': jobType, 'error.type': outcome });
+    },
+    heldBack: (jobType) => errors.add(1, { 'job.type': jobType, 'error.type': 'held_back' }),
+  };
+}

@@ -1,0 +1,196 @@
+/** The composition root: one start, one stop. Everything is put together here and nowhere else. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import pino from 'pino';
+import { jobTypes } from '../machines/index.ts';
+import { activitiesByJobType } from './activities/index.ts';
+import { natsAnnouncer } from './adapters/nats/announcer.ts';
+import { natsCommandSender } from './adapters/nats/command-sender.ts';
+import { connect } from './adapters/nats/connection.ts';
+import { natsDeadLetters } from './adapters/nats/dead-letters.ts';
+import { declareStreams } from './adapters/nats/declare-streams.ts';
+import { natsLeases } from './adapters/nats/leases.ts';
+import { Publisher } from './adapters/nats/publisher.ts';
+import { natsReplyBox } from './adapters/nats/reply-box.ts';
+import { natsRunHistory } from './adapters/nats/run-history.ts';
+import { natsRunLog } from './adapters/nats/run-log.ts';
+import { natsScheduleLog } from './adapters/nats/schedule-log.ts';
+import { SWEEP_EVERY_MS, sweepStrays } from './adapters/nats/strays.ts';
+import { sqliteGraph } from './adapters/sqlite/graph.ts';
+import { systemClock } from './adapters/system/clock.ts';
+import { freePort } from './adapters/system/free-port.ts';
+import { processIdentity } from './adapters/system/identity.ts';
+import { openEmbeddedServer } from './adapters/system/nats-server/embedded-server.ts';
+import { discoverServer } from './adapters/system/nats-server/server-record.ts';
+import { assertSupportedVersion } from './adapters/system/nats-server/versions.ts';
+import { vaultFiles } from './adapters/system/vault-files.ts';
+import { type Metrics, noMetrics, openMetrics } from './adapters/telemetry/metrics.ts';
+import type { Config } from './config.ts';
+import { NotRunningError } from './domain/errors.ts';
+import { jobTypeId, scheduleId } from './domain/ids.ts';
+import { Host } from './runtime/host.ts';
+import { runnable } from './runtime/job-types.ts';
+import { Operations } from './runtime/operations.ts';
+import type { Log } from './runtime/ports.ts';
+import { type Schedule, Scheduler } from './runtime/scheduler.ts';
+
+export interface Service {
+  readonly natsUrl: string;
+  readonly natsVersion: string;
+  /** True when an embedded server is used, false for `NATS_URL`. */
+  readonly embedded: boolean;
+  readonly metricsUrl: string | undefined;
+  readonly schedules: readonly Schedule[];
+  readonly operations: Operations;
+  /** Resolves when the service cannot go on, with the reason. */
+  readonly failed: Promise<string>;
+  /** Hands every lease back and closes everything. Safe to repeat. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts everything that runs jobs. What was started is stopped again when a later part fails.
+ * @param report Told what takes long, in people's words.
+ */
+export async function startService(config: Config, report: (text: string) => void): Promise<Service> {
+  const closers: (() => unknown)[] = [];
+  const stop = once(async () => {
+    for (const close of closers.reverse()) await close();
+  });
+  try {
+    return await startParts(config, report, (close) => closers.push(close), stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startParts(
+  config: Config,
+  report: (text: string) => void,
+  onStop: (close: () => unknown) => void,
+  stop: () => Promise<void>,
+): Promise<Service> {
+  const log = pino({ name: 'almanac', level: config.logLevel }, pino.destination(2));
+  const identity = processIdentity();
+  const { promise: failed, resolve: fail } = Promise.withResolvers<string>();
+  await mkdir(config.dataDir, { recursive: true });
+
+  const embedded =
+    config.nats.url === undefined
+      ? await openEmbeddedServer({ dataDir: config.dataDir, cacheDir: config.cacheDir, env: config.environment, report, onExit: fail })
+      : undefined;
+  if (embedded) onStop(() => embedded.close());
+  const natsUrl = config.nats.url ?? embedded!.url;
+  const { connection, manager } = await connect({ url: natsUrl, name: identity.source, credentials: config.nats.credentials });
+  onStop(() => connection.close());
+  const natsVersion = connection.info?.version ?? '0.0.0';
+  assertSupportedVersion(natsVersion, natsUrl);
+  await declareStreams(manager, { replicas: config.nats.replicas });
+
+  const publisher = new Publisher(connection);
+  onStop(() => publisher.close());
+  const graph = sqliteGraph(join(config.dataDir, 'graph.sqlite'));
+  onStop(() => graph.close());
+  const vault = vaultFiles({ root: config.vault.root, tiers: config.vault.tierFolders });
+  const metrics = await metricsOf(config);
+  onStop(() => metrics.close());
+
+  const activities = activitiesByJobType({ vault, graph, prefix: config.vault.markerPrefix, clock: systemClock.now });
+  const deadLetters = natsDeadLetters(publisher);
+  const host = new Host({
+    jobTypes: jobTypes.map((jobType) => runnable(jobType, activities[jobType.id] ?? {})),
+    leases: natsLeases(connection, manager, log, { leaseMs: config.nats.leaseMs }),
+    runs: natsRunLog(publisher, manager),
+    deadLetters,
+    announcer: natsAnnouncer(connection),
+    clock: systemClock,
+    identity,
+    observer: metrics.observer,
+    log,
+  });
+  await host.start();
+  onStop(() => host.stop());
+
+  const schedules = schedulesOf(config);
+  const commands = natsCommandSender(publisher);
+  const ledger = natsScheduleLog(publisher, manager, identity.source);
+  const scheduler = new Scheduler({ schedules, ledger, commands, clock: systemClock, log });
+  await scheduler.start();
+  onStop(() => scheduler.stop());
+  onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log), log));
+
+  return {
+    natsUrl,
+    natsVersion,
+    embedded: embedded !== undefined,
+    metricsUrl: metrics.url,
+    schedules,
+    operations: operationsOn(connection, manager, publisher),
+    failed,
+    stop,
+  };
+}
+
+export interface Client {
+  readonly operations: Operations;
+  close(): Promise<void>;
+}
+
+/** @throws {NotRunningError} No NATS_URL is set and no embedded server runs on the data folder. */
+export async function openClient(config: Config): Promise<Client> {
+  const url = config.nats.url ?? (await discoverServer(config.dataDir))?.url;
+  if (url === undefined) throw new NotRunningError(config.dataDir);
+  const { connection, manager } = await connect({ url, name: 'almanac-cli', credentials: config.nats.credentials });
+  const publisher = new Publisher(connection);
+  return {
+    operations: operationsOn(connection, manager, publisher),
+    async close() {
+      publisher.close();
+      await connection.close();
+    },
+  };
+}
+
+const operationsOn = (connection: NatsConnection, manager: JetStreamManager, publisher: Publisher) =>
+  new Operations({
+    jobTypes,
+    history: natsRunHistory(connection, manager),
+    commands: natsCommandSender(publisher),
+    replies: natsReplyBox(connection),
+  });
+
+function schedulesOf({ schedules, timeZone }: Config): Schedule[] {
+  return jobTypes.flatMap(({ id, cron }): Schedule[] => {
+    const { enabled = true, cron: configured } = schedules[id] ?? {};
+    const pattern = configured ?? cron;
+    if (!enabled || pattern === undefined) return [];
+    return [{ id: scheduleId(id), jobType: jobTypeId(id), rule: { cron: pattern, timeZone } }];
+  });
+}
+
+/** A second instance on the machine takes another port rather than fail over its metrics. */
+const metricsOf = async ({ metrics }: Config): Promise<Metrics> =>
+  metrics.enabled ? openMetrics(await freePort(metrics.port)) : noMetrics;
+
+/** One sweep at a time; a failing one is tried again at the next turn. Returns the way to stop. */
+function sweepRegularly(sweep: () => Promise<number>, log: Log): () => Promise<void> {
+  let current: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => {
+    current = current.then(sweep).catch((error: unknown) => log.warn({ err: error }, 'looking for stray commands failed; trying again'));
+  }, SWEEP_EVERY_MS);
+  return async () => {
+    clearInterval(timer);
+    await current;
+  };
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= action();
+    return running;
+  };
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env node
+/** `almanac`: parses the command line and hands over to one file per command. */
+import { Command, CommanderError, Option } from 'commander';
+import { EXIT, exitCodeOf, textOf } from './exit-codes.ts';
+import { jobList } from './job-list.ts';
+import { FORMATS } from './output.ts';
+import { replay } from './replay.ts';
+import { runDescribe } from './run-describe.ts';
+import { runHistory } from './run-history.ts';
+import { runList } from './run-list.ts';
+import { runStart } from './run-start.ts';
+import { start } from './start.ts';
+
+const program = new Command('almanac')
+  .description('Event-sourced job scheduler on NATS JetStream')
+  .option('--data <dir>', 'data folder of the instance (ALMANAC_DATA, default ./data)')
+  .option('--nats <url>', 'use this NATS server instead of an embedded one (NATS_URL)')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict.\nSettings: flag > environment > almanac.config.json > default; README lists them.',
+  )
+  .exitOverride();
+const format = () => new Option('-o, --output <format>', 'how to print').choices(FORMATS).default('table');
+const job = (what: string) => new Option('--job <type>', what);
+
+program
+  .command('start')
+  .description('run everything: NATS unless --nats is given, schedules, and the jobs themselves; until interrupted')
+  .option('--vault <dir>', 'vault of Markdown files (VAULT_PATH, default: the sample vault)')
+  .option('--no-first-sync', 'do not sync the vault when this instance starts for the first time')
+  .action(start);
+
+const jobs = program.command('job').description('job types');
+jobs.command('list').description('the job types there are').addOption(format()).action(jobList);
+
+const runs = program.command('run').description('runs: start them, watch them, ask about them');
+runs
+  .command('start <jobType>')
+  .description('start a run')
+  .option('--input <json>', 'input of the run, a JSON object', '{}')
+  .option('--key <key>', 'idempotency key: becomes the run id, so that repeating the command starts nothing new (default: a new ULID)')
+  .option('--why <text>', 'recorded with the run')
+  .option('--wait', 'wait until the run has ended; exit code 1 when it failed')
+  .addOption(format())
+  .action(runStart);
+runs
+  .command('list')
+  .description('runs, newest first')
+  .addOption(job('only of this job type'))
+  .option('--state <state>', 'only in this state')
+  .option('--outcome <outcome>', 'only with this outcome, e.g. failed')
+  .option('--limit <n>', 'at most this many', '50')
+  .addOption(format())
+  .action(runList);
+runs
+  .command('describe <id>')
+  .description('one run: input, state, output')
+  .addOption(job('when several job types have that id'))
+  .addOption(format())
+  .action(runDescribe);
+runs
+  .command('history <id>')
+  .description('every event of a run')
+  .addOption(job('when several job types have that id'))
+  .addOption(format())
+  .action(runHistory);
+
+program
+  .command('replay')
+  .description('every event of every run, in the one order of the log')
+  .addOption(job('only of this job type'))
+  .option('--run <id>', 'only of this run')
+  .option('--since <time>', 'stored at this time or later, ISO 8601')
+  .option('--until <time>', 'stored at this time or earlier, ISO 8601')
+  .option('--verify', 'fold every event again and check snapshots and the hash chain; prints the result only')
+  .addOption(format())
+  .action(replay);
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok); // `almanac replay | head`
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  else {
+    process.stderr.write(`almanac: ${textOf(error)}\n`);
+    process.exitCode = exitCodeOf(error);
+  }
+}

@@ -1,0 +1,23 @@
+/** What every command that asks a running instance does first and last. */
+import type { Command } from 'commander';
+import { type Client, openClient } from '../app.ts';
+import { type Config, readConfig } from '../config.ts';
+import type { Operations } from '../runtime/operations.ts';
+
+export function configOf(command: Command, flags: { vault?: string | undefined } = {}): Config {
+  const { data, nats } = command.optsWithGlobals<{ data?: string; nats?: string }>();
+  return readConfig(process.env, {
+    ...(data !== undefined && { ALMANAC_DATA: data }),
+    ...(nats !== undefined && { NATS_URL: nats }),
+    ...(flags.vault !== undefined && { VAULT_PATH: flags.vault }),
+  });
+}
+
+export async function withOperations<Result>(command: Command, ask: (operations: Operations) => Promise<Result>): Promise<Result> {
+  const client: Client = await openClient(configOf(command));
+  try {
+    return await ask(client.operations);
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * The aggregate: a run's decisions, and the fold of its events (invariant 1). Pure: clock, ids and sequence numbers are arguments
+ * (invariant 7).
+ */
+import { HistoryMismatchError, SnapshotTooLargeError } from './errors.ts';
+import { hashOfEvent } from './hash-chain.ts';
+import type { Instant, JobTypeId, RunId, Sequence } from './ids.ts';
+import {
+  type Actor,
+  type Cause,
+  cloudEventSubject,
+  type LeaseMark,
+  MAX_RUN_EVENT_BYTES,
+  type RunEvent,
+  type RunEventData,
+} from './run-event.ts';
+import type { Effect } from './statechart/effect.ts';
+import type { FoldableStatechart } from './statechart/fold.ts';
+import { describeState, isFinal, outcomeOf, type Snapshot } from './statechart/snapshot.ts';
+import type { Stimulus } from './statechart/stimulus.ts';
+
+/** A run as its holder knows it: what the last event of its subject says. */
+export interface Run {
+  readonly jobType: JobTypeId;
+  readonly runId: RunId;
+  readonly revision: number;
+  /** What the next append must expect (invariant 2). */
+  readonly sequence: Sequence;
+  readonly snapshot: Snapshot;
+  readonly definition: string;
+  readonly startedAt: string;
+  readonly lease: LeaseMark;
+  readonly traceparent?: string | undefined;
+  /** Hash of the last event's bytes, for the chain. */
+  readonly lastHash: string;
+}
+
+/** What a decision needs from outside, decided once and stored with it. */
+export interface Facts {
+  /** Unique; how a writer recognises its own event when an answer was lost. */
+  readonly eventId: string;
+  readonly at: Instant;
+  readonly source: string;
+  readonly lease: LeaseMark;
+}
+
+/** An event nobody has stored yet, and what must be done once it is (invariant 3). */
+export interface Decision {
+  readonly event: RunEvent;
+  readonly bytes: Buffer;
+  readonly effects: readonly Effect[];
+}
+
+export interface StartRequest {
+  readonly jobType: JobTypeId;
+  readonly runId: RunId;
+  readonly input: unknown;
+  readonly actor?: Actor | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+/** The same on replay: randomness is derived from what the log knows. */
+const seedOf = (jobType: JobTypeId, run: RunId, revision: number) => `${jobType}/${run}:${revision}`;
+const START_EVENT = { type: 'xstate.init' } as const;
+
+/** @throws {StatechartCodeError} The statechart's own code threw: append nothing. */
+export function startRun(statechart: FoldableStatechart, request: StartRequest, facts: Facts): Decision {
+  const { jobType, runId } = request;
+  const step = statechart.start(request.input, { at: facts.at, seed: seedOf(jobType, runId, 1) });
+  const startedAt = new Date(facts.at).toISOString();
+  const data: RunEventData = {
+    revision: 1,
+    event: START_EVENT,
+    from: null,
+    to: describeState(step.snapshot.value),
+    cause: { command: facts.lease.command },
+    lease: facts.lease,
+    ...(request.actor && { actor: request.actor }),
+    input: request.input,
+    startedAt,
+    ...outcomeField(step.snapshot),
+    snapshot: step.snapshot,
+    definition: statechart.definitionHash,
+    previous: null,
+  };
+  return decision('almanac.run.started', { jobType, runId, traceparent: request.traceparent }, facts, data, step.effects);
+}
+
+/**
+ * Undefined: the run does not react (stale, repeated, not for this state), so there is nothing to append.
+ * @throws {StatechartCodeError} as {@link startRun}
+ */
+export function advanceRun(statechart: FoldableStatechart, run: Run, stimulus: Stimulus, facts: Facts): Decision | undefined {
+  const revision = run.revision + 1;
+  const step = statechart.step(run.snapshot, stimulus, { at: facts.at, seed: seedOf(run.jobType, run.runId, revision) });
+  if (step === undefined) return undefined;
+  const data: RunEventData = {
+    revision,
+    event: stimulus.event,
+    from: describeState(run.snapshot.value),
+    to: describeState(step.snapshot.value),
+    cause: causeOf(stimulus, facts.lease),
+    lease: facts.lease,
+    startedAt: run.startedAt,
+    ...outcomeField(step.snapshot),
+    snapshot: step.snapshot,
+    definition: run.definition,
+    previous: run.lastHash,
+  };
+  return decision(isFinal(step.snapshot) ? 'almanac.run.finished' : 'almanac.run.transitioned', run, facts, data, step.effects);
+}
+
+/** A new holder takes a run over. Nothing moves, but the old holder's next append now fails, so it stops (invariants 2 and 4). */
+export function resumeRun(run: Run, facts: Facts): Decision {
+  const state = describeState(run.snapshot.value);
+  const data: RunEventData = {
+    revision: run.revision + 1,
+    from: state,
+    to: state,
+    cause: { command: facts.lease.command },
+    lease: facts.lease,
+    startedAt: run.startedAt,
+    snapshot: run.snapshot,
+    definition: run.definition,
+    previous: run.lastHash,
+  };
+  return decision('almanac.run.resumed', run, facts, data, []);
+}
+
+/** What a run is once its last event, stored as `bytes` at `sequence`, is known. */
+export function runAfter(jobType: JobTypeId, runId: RunId, event: RunEvent, bytes: Uint8Array, sequence: Sequence): Run {
+  const { revision, snapshot, definition, startedAt, lease } = event.data;
+  return {
+    jobType,
+    runId,
+    revision,
+    sequence,
+    snapshot,
+    definition,
+    startedAt,
+    lease,
+    traceparent: event.traceparent,
+    lastHash: hashOfEvent(bytes),
+  };
+}
+
+/** One stored event, as history is read. */
+export interface StoredEvent {
+  readonly event: RunEvent;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Folds the next event of a history onto what came before and checks that it says the same (invariant 1): revision, chain, snapshot.
+ * Hand it the events of one run in order; `before` is undefined for the first.
+ *
+ * @throws {HistoryMismatchError} The log and the fold disagree: the history was altered, or the statechart is not the one it ran on.
+ */
+export function verifyNext(statechart: FoldableStatechart, before: StoredEvent | undefined, stored: StoredEvent): void {
+  const { event } = stored;
+  const { data } = event;
+  const expectedRevision = (before?.event.data.revision ?? 0) + 1;
+  if (data.revision !== expectedRevision)
+    throw new HistoryMismatchError(event.subject, data.revision, `expected revision ${expectedRevision}`);
+  const previous = before === undefined ? null : hashOfEvent(before.bytes);
+  if (data.previous !== previous) throw new HistoryMismatchError(event.subject, data.revision, 'the hash chain is broken');
+  const folded = JSON.stringify(fold(statechart, before?.event, event));
+  if (folded !== JSON.stringify(data.snapshot))
+    throw new HistoryMismatchError(event.subject, data.revision, 'folding gives another snapshot');
+}
+
+function fold(statechart: FoldableStatechart, before: RunEvent | undefined, event: RunEvent): Snapshot {
+  const { data } = event;
+  const environment = { at: Date.parse(event.time) as Instant, seed: `${event.subject}:${data.revision}` };
+  if (before === undefined) return statechart.start(data.input, environment).snapshot;
+  if (data.event === undefined) return before.data.snapshot;
+  const step = statechart.step(before.data.snapshot, stimulusOf(data), environment);
+  if (step === undefined)
+    throw new HistoryMismatchError(event.subject, data.revision, `the statechart does not react to ${data.event.type}`);
+  return step.snapshot;
+}
+
+function stimulusOf({ cause, event }: RunEventData): Stimulus {
+  const heard = event ?? START_EVENT;
+  if ('activity' in cause) return { kind: 'activity', id: cause.activity, visit: cause.visit, event: heard };
+  if ('timer' in cause) return { kind: 'timer', id: cause.timer, visit: cause.visit, event: heard };
+  return { kind: 'event', event: heard };
+}
+
+function causeOf(stimulus: Stimulus, lease: LeaseMark): Cause {
+  switch (stimulus.kind) {
+    case 'activity':
+      return { activity: stimulus.id, visit: stimulus.visit };
+    case 'timer':
+      return { timer: stimulus.id, visit: stimulus.visit };
+    case 'event':
+      return { command: lease.command };
+  }
+}
+
+function outcomeField(snapshot: Snapshot): { outcome?: string } {
+  const outcome = outcomeOf(snapshot);
+  return outcome === undefined ? {} : { outcome };
+}
+
+function decision(
+  type: RunEvent['type'],
+  run: { readonly jobType: JobTypeId; readonly runId: RunId; readonly traceparent?: string | undefined },
+  facts: Facts,
+  data: RunEventData,
+  effects: readonly Effect[],
+): Decision {
+  const event: RunEvent = {
+    specversion: '1.0',
+    id: facts.eventId,
+    source: facts.source,
+    type,
+    subject: cloudEventSubject(run.jobType, run.runId),
+    time: new Date(facts.at).toISOString(),
+    datacontenttype: 'application/json',
+    ...(run.traceparent && { traceparent: run.traceparent }),
+    data,
+  };
+  const bytes = Buffer.from(JSON.stringify(event));
+  if (bytes.byteLength > MAX_RUN_EVENT_BYTES) throw new SnapshotTooLargeError(run.runId, bytes.byteLength, MAX_RUN_EVENT_BYTES);
+  return { event, bytes, effects };
+}

@@ -1,0 +1,58 @@
+/** The body of a start command, as anybody may publish it: `cmd.<jobType>.start.<lane>`. An empty body is `{}`. */
+import { z } from 'zod';
+import { InvalidCommandError } from './errors.ts';
+import { isSafeToken, type RunId } from './ids.ts';
+import { Actor } from './run-event.ts';
+
+export const StartCommand = z.strictObject({
+  /** Idempotency key: it becomes the run's id, so the same key never starts a second run (invariant 5). */
+  key: z
+    .string()
+    .refine(isSafeToken, 'must be lower-case letters, digits, "-" and "_", starting with a letter or digit, at most 128')
+    .transform((key) => key as RunId)
+    .optional(),
+  /** For the job type's own schema. @default {} */
+  input: z.unknown().optional(),
+  actor: Actor.optional(),
+});
+export type StartCommand = z.output<typeof StartCommand>;
+
+/** State is small: what does not fit into an event does not fit into a command either. */
+export const MAX_INPUT_BYTES = 48 * 1024;
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** @throws {InvalidCommandError} Says what is wrong with the body. Dead-letter it: it will never become right. */
+export function parseStartCommand(body: Uint8Array): StartCommand {
+  if (body.byteLength > MAX_INPUT_BYTES) {
+    throw new InvalidCommandError(
+      'COMMAND_TOO_LARGE',
+      `the body has ${body.byteLength} bytes, at most ${MAX_INPUT_BYTES} are allowed: pass a reference to large data`,
+    );
+  }
+  let text: string;
+  try {
+    text = decoder.decode(body);
+  } catch (cause) {
+    throw new InvalidCommandError('COMMAND_NOT_UTF8', 'the body is not UTF-8', { cause });
+  }
+  let value: unknown;
+  try {
+    value = text.trim() === '' ? {} : JSON.parse(text);
+  } catch (cause) {
+    throw new InvalidCommandError('COMMAND_NOT_JSON', `the body is not JSON: ${(cause as SyntaxError).message}`, { cause });
+  }
+  const parsed = StartCommand.safeParse(value);
+  if (!parsed.success) throw new InvalidCommandError('COMMAND_INVALID', z.prettifyError(parsed.error), { cause: parsed.error });
+  return parsed.data;
+}
+
+/**
+ * The job type's own schema over the command's input.
+ * @throws {InvalidCommandError} as {@link parseStartCommand}
+ */
+export function parseInput(schema: z.ZodType, input: unknown): unknown {
+  const parsed = schema.safeParse(input ?? {});
+  if (!parsed.success) throw new InvalidCommandError('INPUT_INVALID', z.prettifyError(parsed.error), { cause: parsed.error });
+  return parsed.data;
+}

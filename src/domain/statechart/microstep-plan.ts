@@ -1,0 +1,195 @@
+/**
+ * What a microstep does structurally: which actions run in which order, and which configuration follows. It depends only on the
+ * configuration, the remembered history and the transitions selected, never on context, so XState is asked once for each.
+ */
+import {
+  type AnyEventObject,
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type AnyStateNode,
+  type AnyTransitionDefinition,
+  getMicrosteps,
+} from 'xstate';
+import { configurationKey, type Hydration } from './hydration.ts';
+import { COMPLETION, type Marker, type Skeleton, skeletonOf, TAKE } from './skeleton.ts';
+
+export interface MicrostepPlan {
+  readonly stages: readonly Stage[];
+  /** The configuration that follows, as {@link Hydration.template}. */
+  readonly next: AnyMachineSnapshot;
+  /** Absent: unchanged. */
+  readonly history?: Readonly<Record<string, readonly AnyStateNode[]>>;
+  readonly changesConfiguration: boolean;
+}
+
+/** The actions of one node or transition, and what its entry completes. */
+export interface Stage {
+  readonly actions: readonly PlannedAction[];
+  /** A `sendTo` among the actions may address an actor that this very state starts after them. */
+  readonly startsActors: boolean;
+  readonly completionEvents: readonly string[];
+  /** The top-level final state entered here: the statechart is done. */
+  readonly final?: AnyStateNode;
+}
+
+export type PlannedAction =
+  | { readonly kind: 'own'; readonly action: unknown }
+  | { readonly kind: 'spawn'; readonly invoke: AnyStateNode['invoke'][number] }
+  | { readonly kind: 'stop'; readonly id: string };
+
+/** Plans kept: beyond any sensible statechart, and a bound on memory for the others. */
+const MAX_PLANS = 10_000;
+
+export class MicrostepPlans {
+  readonly #machine: AnyStateMachine;
+  readonly #hydration: Hydration;
+  readonly #skeleton: Skeleton;
+  readonly #plans = new Map<string, MicrostepPlan | undefined>();
+  readonly #templateKeys = new WeakMap<AnyMachineSnapshot, string>();
+
+  constructor(machine: AnyStateMachine, hydration: Hydration) {
+    this.#machine = machine;
+    this.#hydration = hydration;
+    this.#skeleton = skeletonOf(machine);
+  }
+
+  /** Undefined: XState has to evaluate this one itself. `template` is that of the current configuration. */
+  plan(
+    current: AnyMachineSnapshot,
+    template: AnyMachineSnapshot,
+    transitions: readonly AnyTransitionDefinition[],
+  ): MicrostepPlan | undefined {
+    const key = this.#key(current, template, transitions);
+    const known = this.#plans.get(key);
+    if (known !== undefined || this.#plans.has(key)) return known;
+    const plan = this.#learn(current, transitions);
+    if (this.#plans.size >= MAX_PLANS) this.#plans.clear();
+    this.#plans.set(key, plan);
+    return plan;
+  }
+
+  #key(current: AnyMachineSnapshot, template: AnyMachineSnapshot, transitions: readonly AnyTransitionDefinition[]): string {
+    let key = this.#templateKeys.get(template);
+    if (key === undefined) {
+      key = configurationKey(template.value);
+      this.#templateKeys.set(template, key);
+    }
+    for (const transition of transitions) key += `|${this.#skeleton.transitionId(transition)}`;
+    if (!this.#skeleton.hasHistory) return key;
+    const remembered = Object.entries(historyOf(current)).map(([id, nodes]) => `${id}:${nodes.map((node) => node.id).join(',')}`);
+    return `${key}|${remembered.join(';')}`;
+  }
+
+  #learn(current: AnyMachineSnapshot, transitions: readonly AnyTransitionDefinition[]): MicrostepPlan | undefined {
+    const asked = this.#ask(current, transitions);
+    if (asked === undefined) return undefined;
+    const { after, actionTypes, completionEvents } = asked;
+    const stages = this.#stages(actionTypes, completionEvents, after.status === 'done');
+    if (stages === undefined) return undefined;
+
+    const next = this.#hydration.template(after.value);
+    const nodes = this.#realNodes(after._nodes);
+    // Not a legal configuration (history can lead there): let XState speak for itself.
+    if (!sameNodes(next._nodes, nodes)) return undefined;
+    const changesHistory = asked.changesHistory;
+    return {
+      stages: stages.filter((stage) => stage.actions.length > 0 || stage.completionEvents.length > 0 || stage.final !== undefined),
+      next,
+      changesConfiguration: changesHistory || !sameNodes(current._nodes, nodes),
+      ...(changesHistory ? { history: mapValues(historyOf(after), (remembered) => this.#realNodes(remembered)) } : {}),
+    };
+  }
+
+  /** Takes the same transitions on the skeleton. */
+  #ask(current: AnyMachineSnapshot, transitions: readonly AnyTransitionDefinition[]) {
+    const skeleton = this.#skeleton;
+    const toSkeleton = (nodes: readonly AnyStateNode[]) => nodes.map((node) => skeleton.nodeById(node.id));
+    const history = mapValues(historyOf(current), toSkeleton);
+    const base = {
+      ...(skeleton.machine.resolveState({ value: current.value, context: {} } as never) as AnyMachineSnapshot),
+      _nodes: toSkeleton(current._nodes),
+      historyValue: history,
+    };
+    const taking = new Set(transitions.map((transition) => skeleton.transitionId(transition)));
+    const microsteps = getMicrosteps(skeleton.machine, base as never, { type: TAKE, taking } as never) as unknown as SkeletonMicrostep[];
+    const [first, ...rest] = microsteps;
+    if (first === undefined) return undefined;
+    const [after, actions] = first;
+    const completions = rest.flatMap(([, listed]) => listed.filter((action) => action.type === COMPLETION));
+    // A completion that the skeleton answers otherwise than by its root would hide the ones after it.
+    if (after.status === 'active' && completions.length !== rest.length) return undefined;
+    return {
+      after,
+      actionTypes: actions.map((action) => action.type),
+      completionEvents: completions.map((action) => action.info.event.type),
+      changesHistory: historyOf(after) !== history,
+    };
+  }
+
+  #stages(actionTypes: readonly string[], completionEvents: readonly string[], done: boolean): Stage[] | undefined {
+    const stages: Stage[] = [];
+    let finalEntered: { readonly node: AnyStateNode; readonly stage: number } | undefined;
+    let entering = false;
+    for (const actionType of actionTypes) {
+      const marker = this.#skeleton.marker(actionType);
+      if (marker === undefined) return undefined;
+      if (marker.kind === 'entry') {
+        entering = true;
+        if (marker.node.type === 'final') {
+          // Two finals at once, or an output of an inner final: XState's order of evaluation matters.
+          if (finalEntered !== undefined) return undefined;
+          if (marker.node.output !== undefined && marker.node.parent !== this.#machine.root) return undefined;
+          finalEntered = { node: marker.node, stage: stages.length };
+        }
+      }
+      // After the entries come the exits of a finished statechart, and those stop no actors: XState stops them all at once.
+      stages.push(stageOf(marker, entering));
+    }
+    if (!done && completionEvents.length === 0) return stages;
+    if (finalEntered === undefined) return undefined;
+    const { node, stage } = finalEntered;
+    if (done && (node.parent !== this.#machine.root || this.#machine.root.type !== 'compound')) return undefined;
+    // Nothing is processed after the end, so its completion events are of no interest.
+    stages[stage] = done ? { ...stages[stage]!, final: node } : { ...stages[stage]!, completionEvents };
+    return stages;
+  }
+
+  #realNodes(nodes: readonly AnyStateNode[]): AnyStateNode[] {
+    return nodes.map((node) => this.#hydration.nodeById(node.id)!);
+  }
+}
+
+type SkeletonMicrostep = readonly [
+  AnyMachineSnapshot,
+  readonly { readonly type: string; readonly info: { readonly event: AnyEventObject } }[],
+];
+
+function stageOf(marker: Marker, entering: boolean): Stage {
+  const plain = { startsActors: false, completionEvents: [] };
+  switch (marker.kind) {
+    case 'transition':
+      return { ...plain, actions: own(marker.transition.actions) };
+    case 'initial':
+      return { ...plain, actions: own(marker.node.initial.actions) };
+    case 'exit': {
+      const stops = entering ? [] : marker.node.invoke.map(({ id }): PlannedAction => ({ kind: 'stop', id }));
+      return { ...plain, actions: [...own(marker.node.exit), ...stops] };
+    }
+    case 'entry': {
+      const spawns = marker.node.invoke.map((invoke): PlannedAction => ({ kind: 'spawn', invoke }));
+      return { ...plain, actions: [...own(marker.node.entry), ...spawns], startsActors: spawns.length > 0 };
+    }
+  }
+}
+
+const own = (actions: readonly unknown[]): PlannedAction[] => actions.map((action) => ({ kind: 'own', action }));
+
+type History = Readonly<Record<string, readonly AnyStateNode[]>>;
+const historyOf = (snapshot: AnyMachineSnapshot): History => snapshot.historyValue as History;
+
+function mapValues<From, To>(record: Readonly<Record<string, From>>, map: (value: From) => To): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}
+
+const sameNodes = (some: readonly AnyStateNode[], others: readonly AnyStateNode[]): boolean =>
+  some.length === others.length && others.every((node) => some.includes(node));

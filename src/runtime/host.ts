@@ -1,0 +1,175 @@
+/**
+ * From leases to runs: parses what was asked for, holds the run until it ends, settles the lease. Every command ends as a run event or as
+ * a dead letter (invariant 6).
+ */
+import { InvalidCommandError } from '../domain/errors.ts';
+import type { JobTypeId, RunId } from '../domain/ids.ts';
+import { parseInput, parseStartCommand } from '../domain/start-command.ts';
+import { Holder, type HoldResult } from './holder.ts';
+import type { RunnableJobType } from './job-types.ts';
+import type { Announcer, Clock, DeadLetters, Identity, Lease, LeaseFeed, LeaseSource, Log, RunLog, RunObserver } from './ports.ts';
+
+export interface HostOptions {
+  readonly jobTypes: readonly RunnableJobType[];
+  readonly leases: LeaseSource;
+  readonly runs: RunLog;
+  readonly deadLetters: DeadLetters;
+  readonly announcer: Announcer;
+  readonly clock: Clock;
+  readonly identity: Identity;
+  readonly observer: RunObserver;
+  readonly log: Log;
+  /** Runs of one job type at once in this process. @default 100 */
+  readonly slots?: number;
+}
+
+export const DEFAULT_CONCURRENCY = 16;
+const DEFAULT_SLOTS = 100;
+const REPLY_TO = 'Almanac-Reply-To';
+const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+interface HeldLease {
+  readonly lease: Lease;
+  readonly holder: Holder;
+  readonly released: Promise<void>;
+}
+
+export class Host {
+  readonly #options: HostOptions;
+  readonly #feeds: LeaseFeed[] = [];
+  /** By command. */
+  readonly #held = new Map<number, HeldLease>();
+  #heartbeat: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { jobTypes, leases, slots = DEFAULT_SLOTS } = this.#options;
+    this.#heartbeat = setInterval(() => this.#extendAll(), leases.leaseMs / 3);
+    for (const jobType of jobTypes) {
+      const concurrency = jobType.definition.concurrency ?? DEFAULT_CONCURRENCY;
+      const onLease = (lease: Lease) => this.#onLease(jobType, lease);
+      this.#feeds.push(
+        await leases.open({ jobType: jobType.id, lane: 'normal', slots: Math.min(slots, concurrency), concurrency, onLease }),
+      );
+    }
+  }
+
+  /** Pulls nothing more, stops what runs, and hands every lease back at once, so that another process goes on without waiting. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const feed of this.#feeds) feed.stop();
+    const released = [...this.#held.values()].map(({ holder, released }) => {
+      holder.stop();
+      return released;
+    });
+    await Promise.all(released);
+    clearInterval(this.#heartbeat);
+  }
+
+  #extendAll(): void {
+    for (const { lease } of this.#held.values()) lease.extend();
+  }
+
+  async #onLease(jobType: RunnableJobType, lease: Lease): Promise<void> {
+    if (this.#stopping) return lease.handBack(0);
+    let request: ReturnType<typeof requestOf>;
+    try {
+      request = requestOf(jobType, lease);
+    } catch (error) {
+      if (error instanceof InvalidCommandError) return this.#reject(jobType.id, lease, error);
+      throw error;
+    }
+    await this.#release(lease.command);
+    const { jobTypes: _, leases, ...rest } = this.#options;
+    const holder = new Holder(
+      { ...rest, jobType: jobType.id, statechart: jobType.statechart, activities: jobType.activities, commandExists: leases.exists },
+      { ...request, traceparent: request.traceparent ?? rest.identity.traceparent(), command: lease.command, delivery: lease.delivery },
+    );
+    const released = this.#hold(jobType.id, request.runId, lease, holder);
+    this.#held.set(lease.command, { lease, holder, released });
+    await released;
+  }
+
+  /** A lease of ours ran out, and its command was delivered to us again: what we still do for the earlier delivery stops first. */
+  async #release(command: number): Promise<void> {
+    const earlier = this.#held.get(command);
+    earlier?.holder.stop();
+    await earlier?.released;
+  }
+
+  async #hold(jobType: JobTypeId, runId: RunId, lease: Lease, holder: Holder): Promise<void> {
+    try {
+      this.#settle(lease, await holder.hold());
+    } catch (error) {
+      const delayMs = retryDelayMs(lease.delivery);
+      this.#options.observer.heldBack(jobType);
+      this.#options.log.error(
+        { err: error, jobType, runId, command: lease.command, delivery: lease.delivery, delayMs },
+        'the run cannot go on now; its lease goes back',
+      );
+      lease.handBack(delayMs);
+    } finally {
+      this.#held.delete(lease.command);
+    }
+  }
+
+  #settle(lease: Lease, result: HoldResult): void {
+    switch (result) {
+      case 'final':
+      case 'duplicate':
+        lease.acknowledge();
+        break;
+      case 'stopped':
+        lease.handBack(0);
+        break;
+      case 'lost': // a later delivery of the same command exists, and only its holder may settle it
+        break;
+    }
+  }
+
+  async #reject(jobType: JobTypeId, lease: Lease, { code, message }: InvalidCommandError): Promise<void> {
+    const { deadLetters, announcer, log } = this.#options;
+    const { subject, command, body, delivery, headers } = lease;
+    try {
+      await deadLetters.add({
+        origin: 'command',
+        jobType,
+        subject,
+        sequence: command,
+        body,
+        headers,
+        attempts: delivery,
+        code,
+        reason: message,
+      });
+    } catch (error) {
+      log.error({ err: error, subject, command }, 'the dead letter could not be written; the command stays');
+      return lease.handBack(retryDelayMs(delivery));
+    }
+    log.warn({ subject, command, code, reason: message }, 'a start command was refused and is a dead letter now');
+    lease.acknowledge();
+    const replyTo = lease.headers[REPLY_TO];
+    if (replyTo !== undefined) announcer.reject(replyTo, { code, reason: message });
+  }
+}
+
+function requestOf({ definition }: RunnableJobType, lease: Lease) {
+  const { key, input, actor } = parseStartCommand(lease.body);
+  const traceparent = lease.headers.traceparent;
+  return {
+    runId: key ?? runIdOfCommand(lease),
+    input: parseInput(definition.input, input),
+    actor,
+    traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined,
+  };
+}
+
+/** A command without a key names its run by its place in the stream: each delivery of it means the same run (invariant 5). */
+const runIdOfCommand = ({ command, publishedAt }: Lease) => `cmd-${publishedAt.toString(36)}-${command}` as RunId;
+
+/** Doubling from one second to five minutes: a broken deployment is tried again soon, a lasting one does not spin. */
+const retryDelayMs = (delivery: number) => Math.min(300_000, 1_000 * 2 ** Math.min(delivery - 1, 9));

@@ -1,0 +1,154 @@
+/** What people and programs can ask of Almanac. One place for every door: CLI now, HTTP and NATS services later. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Progress } from '../domain/activity.ts';
+import { ConflictError, InvalidCommandError, NotFoundError } from '../domain/errors.ts';
+import type { JobTypeId, RunId } from '../domain/ids.ts';
+import type { JobType, Lane } from '../domain/job-type.ts';
+import type { Actor } from '../domain/run-event.ts';
+import { parseInput } from '../domain/start-command.ts';
+import { isFinal } from '../domain/statechart/snapshot.ts';
+import { HistoryVerifier } from './history-verifier.ts';
+import type { CommandSender, ReadOptions, ReplyBox, RunHistory, StoredRunEvent } from './ports.ts';
+import { type RunView, viewOf } from './run-view.ts';
+
+export interface OperationsOptions {
+  readonly jobTypes: readonly JobType[];
+  readonly history: RunHistory;
+  readonly commands: CommandSender;
+  readonly replies: ReplyBox;
+}
+export interface StartRun {
+  readonly jobType: JobTypeId;
+  readonly runId: RunId;
+  readonly input?: unknown;
+  readonly lane?: Lane;
+  readonly actor?: Actor;
+}
+export interface RunFilter {
+  readonly jobType?: JobTypeId | undefined;
+  /** Exact state, e.g. `reconciling`. */
+  readonly state?: string | undefined;
+  readonly outcome?: string | undefined;
+  readonly limit: number;
+}
+export type ReplaySelection = Pick<ReadOptions, 'jobType' | 'runId' | 'since' | 'until'>;
+
+export class Operations {
+  readonly #options: OperationsOptions;
+
+  constructor(options: OperationsOptions) {
+    this.#options = options;
+  }
+
+  jobTypes(): readonly JobType[] {
+    return this.#options.jobTypes;
+  }
+
+  /**
+   * Sends the start command; the same run id twice starts one run.
+   *
+   * @throws {NotFoundError} No such job type.
+   * @throws {InvalidCommandError} The input is not what the job type takes.
+   * @throws {ConflictError} A run of that id exists with another input. Choose another key.
+   */
+  async startRun({ jobType, runId, input = {}, lane, actor }: StartRun, replyTo?: string): Promise<{ existed: boolean }> {
+    const definition = this.#options.jobTypes.find(({ id }) => id === jobType);
+    if (definition === undefined) {
+      const known = this.#options.jobTypes.map(({ id }) => id).join(', ');
+      throw new NotFoundError(`there is no job type ${jobType}; known are: ${known}`);
+    }
+    const parsed = parseInput(definition.input, input);
+    const existing = await this.#options.history.first(jobType, runId);
+    if (existing !== undefined) {
+      if (!isDeepStrictEqual(JSON.parse(JSON.stringify(parsed)), existing.event.data.input)) {
+        throw new ConflictError(`run ${runId} of ${jobType} exists already, with another input: choose another key`);
+      }
+      return { existed: true };
+    }
+    await this.#options.commands.start({ jobType, runId, input, ...(lane && { lane }), actor, ...(replyTo && { replyTo }) });
+    return { existed: false };
+  }
+
+  /**
+   * As {@link startRun}, then waits until the run has ended.
+   * @throws {InvalidCommandError} The process that took the command refused it.
+   */
+  async startRunAndWait(start: StartRun, onProgress: (activity: string, progress: Progress) => void): Promise<RunView> {
+    const replies = this.#options.replies.open(start.jobType, start.runId, onProgress);
+    const done = new AbortController();
+    try {
+      await this.startRun(start, replies.address);
+      const ended = this.#untilFinal(start.jobType, start.runId, done.signal);
+      const refused = replies.rejection.then(({ code, reason }) => {
+        throw new InvalidCommandError(code, reason);
+      });
+      return await Promise.race([ended, refused]);
+    } finally {
+      done.abort();
+      replies.close();
+    }
+  }
+
+  async #untilFinal(jobType: JobTypeId, runId: RunId, follow: AbortSignal): Promise<RunView> {
+    let first: StoredRunEvent | undefined;
+    let last: StoredRunEvent | undefined;
+    await this.#options.history.read({ jobType, runId, follow }, (stored) => {
+      first ??= stored;
+      last = stored;
+      return isFinal(stored.event.data.snapshot) ? 'stop' : undefined;
+    });
+    return viewOf(last!, first);
+  }
+
+  /** Newest first. */
+  async listRuns({ jobType, state, outcome, limit }: RunFilter): Promise<RunView[]> {
+    const found: StoredRunEvent[] = [];
+    await this.#options.history.read({ jobType, lastPerRun: true }, (stored) => {
+      const view = viewOf(stored, undefined);
+      if ((state === undefined || view.state === state) && (outcome === undefined || view.outcome === outcome)) found.push(stored);
+      return undefined;
+    });
+    const newest = found.sort((a, b) => (a.event.data.startedAt < b.event.data.startedAt ? 1 : -1)).slice(0, limit);
+    return Promise.all(newest.map(async (last) => viewOf(last, await this.#options.history.first(last.jobType, last.runId))));
+  }
+
+  /**
+   * @throws {NotFoundError} There is no such run.
+   * @throws {ConflictError} Several job types have a run of that id. Name the job type.
+   */
+  async describeRun(runId: RunId, jobType?: JobTypeId): Promise<RunView> {
+    const history = await this.runHistory(runId, jobType);
+    return viewOf(history.at(-1)!, history[0]);
+  }
+
+  /** Every event of a run, oldest first. @throws as {@link describeRun} */
+  async runHistory(runId: RunId, jobType?: JobTypeId): Promise<StoredRunEvent[]> {
+    const jobTypes = jobType === undefined ? await this.#options.history.jobTypesOf(runId) : [jobType];
+    if (jobTypes.length > 1)
+      throw new ConflictError(`run ${runId} exists in several job types: ${jobTypes.join(', ')}; name one with --job`);
+    const history: StoredRunEvent[] = [];
+    if (jobTypes[0] !== undefined) {
+      await this.#options.history.read({ jobType: jobTypes[0], runId }, (stored) => {
+        history.push(stored);
+        return undefined;
+      });
+    }
+    if (history.length === 0) throw new NotFoundError(`there is no run ${runId}${jobType ? ` of ${jobType}` : ''}; see almanac run list`);
+    return history;
+  }
+
+  /**
+   * Folds every event of the selection again and compares snapshots, revisions and the hash chain (invariant 1). Runs whose beginning is
+   * not in the selection are left out.
+   */
+  async verify(selection: ReplaySelection): Promise<{ runs: number; events: number; problems: string[] }> {
+    const verifier = new HistoryVerifier(this.#options.jobTypes);
+    await this.#options.history.read(selection, (stored) => verifier.take(stored));
+    return verifier.result();
+  }
+
+  /** Hands over the events of runs in the one order of the log. */
+  replay(selection: ReplaySelection, onEvent: (stored: StoredRunEvent) => Promise<undefined>): Promise<void> {
+    return this.#options.history.read(selection, onEvent);
+  }
+}

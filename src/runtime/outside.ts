@@ -1,0 +1,151 @@
+/**
+ * What goes on outside for one run while this process holds it: activities and timers. Driven by effects that are already stored
+ * (invariant 3); everything comes back through the mailbox, with the visit it belongs to.
+ */
+import type { Activities, ActivityContext } from '../domain/activity.ts';
+import { OutputTooLargeError } from '../domain/errors.ts';
+import type { JobTypeId, RunId } from '../domain/ids.ts';
+import type { Effect } from '../domain/statechart/effect.ts';
+import { serializeError } from '../domain/statechart/serialized-error.ts';
+import { type ArmedTimer, outstanding, type Snapshot, type StartedActivity } from '../domain/statechart/snapshot.ts';
+import { activityDone, activityFailed, timerFired } from '../domain/statechart/stimulus.ts';
+import type { Mailbox } from './mailbox.ts';
+import type { Announcer, Clock, Log } from './ports.ts';
+
+export interface OutsideOptions {
+  readonly jobType: JobTypeId;
+  readonly runId: RunId;
+  readonly activities: Activities;
+  readonly mailbox: Mailbox;
+  readonly clock: Clock;
+  readonly announcer: Announcer;
+  readonly log: Log;
+}
+
+/** An activity's output is stored in an event; larger results belong into an artifact. */
+export const MAX_OUTPUT_BYTES = 48 * 1024;
+/** Progress is for people: no more often than they can read. */
+const PROGRESS_EVERY_MS = 250;
+
+interface Running {
+  readonly id: string;
+  readonly abort: AbortController;
+  readonly settled: Promise<void>;
+}
+
+export class Outside {
+  readonly #options: OutsideOptions;
+  readonly #running = new Map<number, Running>();
+  readonly #timers = new Map<number, () => void>();
+
+  constructor(options: OutsideOptions) {
+    this.#options = options;
+  }
+
+  perform(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  /** Makes the outside what a stored snapshot says it must be, whatever it was: for a new holder, and after losing to another writer. */
+  align(snapshot: Snapshot): void {
+    const wanted = outstanding(snapshot);
+    const visits = new Set([...wanted.activities, ...wanted.timers].map(({ visit }) => visit));
+    for (const visit of [...this.#running.keys(), ...this.#timers.keys()]) if (!visits.has(visit)) this.#stop(visit);
+    for (const activity of wanted.activities) this.#start(activity);
+    for (const timer of wanted.timers) this.#arm(timer);
+  }
+
+  /** Tells everything to stop and waits until it has. */
+  async stop(reason: Error): Promise<void> {
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+    const running = [...this.#running.values()];
+    for (const { abort } of running) abort.abort(reason);
+    await Promise.all(running.map(({ settled }) => settled));
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'startActivity':
+        this.#start(effect);
+        break;
+      case 'armTimer':
+        this.#arm(effect);
+        break;
+      case 'stopActivity':
+      case 'cancelTimer':
+        this.#stop(effect.visit);
+        break;
+      case 'log':
+        this.#options.log.info({ label: effect.label, value: effect.value, runId: this.#options.runId }, 'statechart log');
+        break;
+      case 'send':
+      case 'emit':
+      case 'runAction':
+        // lintForHost refuses such statecharts when they are registered
+        throw new TypeError(`a registered statechart asked for '${effect.type}'`);
+    }
+  }
+
+  #start({ id, visit, src, input }: Pick<StartedActivity, 'visit' | 'src' | 'input'> & { readonly id: string }): void {
+    if (this.#running.has(visit)) return;
+    const abort = new AbortController();
+    const settled = this.#run(id, visit, src, input, abort.signal).finally(() => this.#running.delete(visit));
+    this.#running.set(visit, { id, abort, settled });
+  }
+
+  async #run(id: string, visit: number, src: string, input: unknown, signal: AbortSignal): Promise<void> {
+    const { activities, mailbox, runId } = this.#options;
+    try {
+      const output = await activities[src]!(input, this.#context(id, visit, signal));
+      if (signal.aborted) return;
+      mailbox.put(activityDone(id, visit, jsonOf(output, `${runId}/${id}`)));
+    } catch (error) {
+      if (!signal.aborted) mailbox.put(activityFailed(id, visit, serializeError(error)));
+    }
+  }
+
+  #context(activityId: string, visit: number, signal: AbortSignal): ActivityContext {
+    const { jobType, runId, announcer, log } = this.#options;
+    let announcedAt = Number.NEGATIVE_INFINITY;
+    const facts = { jobType, runId, activityId, visit };
+    return {
+      ...facts,
+      idempotencyKey: `${runId}/${activityId}/${visit}`,
+      signal,
+      progress(progress) {
+        const complete = progress.done === progress.total;
+        if (signal.aborted || (!complete && performance.now() - announcedAt < PROGRESS_EVERY_MS)) return;
+        announcedAt = performance.now();
+        announcer.progress(jobType, runId, activityId, progress);
+      },
+      log: {
+        info: (more, message) => log.info({ ...facts, ...more }, message),
+        warn: (more, message) => log.warn({ ...facts, ...more }, message),
+      },
+    };
+  }
+
+  #arm(timer: ArmedTimer & { readonly id: string }): void {
+    if (this.#timers.has(timer.visit)) return;
+    const cancel = this.#options.clock.wakeAt(timer.dueAt, () => {
+      this.#timers.delete(timer.visit);
+      this.#options.mailbox.put(timerFired(timer.id, timer.visit, timer));
+    });
+    this.#timers.set(timer.visit, cancel);
+  }
+
+  #stop(visit: number): void {
+    this.#timers.get(visit)?.();
+    this.#timers.delete(visit);
+    this.#running.get(visit)?.abort.abort(new Error('the statechart left the state that asked for this'));
+  }
+}
+
+/** What the log would keep of an output. Done once here, so that the state built on it equals the state folded from the log. */
+function jsonOf(output: unknown, where: string): unknown {
+  const text = JSON.stringify(output);
+  if (text === undefined) return undefined;
+  if (text.length > MAX_OUTPUT_BYTES) throw new OutputTooLargeError(where, text.length, MAX_OUTPUT_BYTES);
+  return typeof output === 'object' ? JSON.parse(text) : output;
+}

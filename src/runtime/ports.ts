@@ -1,0 +1,194 @@
+/** All that the loops of `runtime/` know of the world. */
+import type { Progress } from '../domain/activity.ts';
+import type { InvalidCommandCode } from '../domain/errors.ts';
+import type { Instant, JobTypeId, RunId, ScheduleId, Sequence } from '../domain/ids.ts';
+import type { Lane } from '../domain/job-type.ts';
+import type { RunEvent } from '../domain/run-event.ts';
+
+/** An event of a run as it stands in the log. */
+export interface StoredRunEvent {
+  readonly jobType: JobTypeId;
+  readonly runId: RunId;
+  readonly sequence: Sequence;
+  readonly event: RunEvent;
+  readonly bytes: Uint8Array;
+}
+
+/** The history of every run (invariant 1). */
+export interface RunLog {
+  /**
+   * Appends one decision, if `expected` still is the sequence of the run's last event (invariant 2). When the answer is lost, the log is
+   * read back until it is known whether the event was stored, so the result is never a guess.
+   *
+   * @param expected 0 for a run without history.
+   * @throws {VersionConflictError} Somebody appended since. Reload and decide again; do not resend.
+   * @throws {StorageRefusedError} Not stored, e.g. the quota is used up. Hand the lease back and try later.
+   */
+  append(jobType: JobTypeId, run: RunId, eventId: string, bytes: Uint8Array, expected: Sequence): Promise<Sequence>;
+  /**
+   * The last event of a run, or undefined when it has none.
+   * @param read `fast` may be answered by a replica that is a moment behind; `exact` asks the leader. After a conflict, read `exact`.
+   * @throws {CorruptEventError} What is stored is not an event of ours.
+   */
+  last(jobType: JobTypeId, run: RunId, read: 'fast' | 'exact'): Promise<StoredRunEvent | undefined>;
+}
+
+export interface ReadOptions {
+  readonly jobType?: JobTypeId | undefined;
+  readonly runId?: RunId | undefined;
+  readonly since?: Instant | undefined;
+  /** Inclusive. */
+  readonly until?: Instant | undefined;
+  /** Only the last event of each run. */
+  readonly lastPerRun?: boolean | undefined;
+  /** Goes on with new events until the signal aborts; without it, reading ends where the log ended when it began. */
+  readonly follow?: AbortSignal | undefined;
+}
+
+/** Reading histories in bulk, in the one total order of the log. */
+export interface RunHistory {
+  /** @param onEvent Reading waits for what it returns; `'stop'` ends it. */
+  read(options: ReadOptions, onEvent: (stored: StoredRunEvent) => undefined | 'stop' | Promise<undefined | 'stop'>): Promise<void>;
+  /** The first event of a run: its input. */
+  first(jobType: JobTypeId, run: RunId): Promise<StoredRunEvent | undefined>;
+  /** In which job types there is a run of that id. */
+  jobTypesOf(run: RunId): Promise<JobTypeId[]>;
+}
+
+/** A delivered, unacknowledged start command (invariant 4). */
+export interface Lease {
+  readonly subject: string;
+  /** Place in the COMMANDS stream: the identity of the command. */
+  readonly command: number;
+  /** 1 for the first delivery. */
+  readonly delivery: number;
+  /** When the command was stored. */
+  readonly publishedAt: Instant;
+  readonly body: Uint8Array;
+  /** First value of each header of the message. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The work is done, or there was none: the command is removed. */
+  acknowledge(): void;
+  /** Still working: do not give it to anybody else yet. */
+  extend(): void;
+  /** Not now: it is delivered again, to anybody, after `delayMs` (whole milliseconds; the server ignores fractions). */
+  handBack(delayMs: number): void;
+}
+
+export interface LeaseSource {
+  /**
+   * Delivers start commands of a job type, never more than `slots` that are not settled yet.
+   * Survives reconnects, server restarts and a deleted consumer.
+   */
+  open(options: {
+    jobType: JobTypeId;
+    lane: Lane;
+    slots: number;
+    /** Runs at once over all replicas. */
+    concurrency: number;
+    onLease: (lease: Lease) => Promise<void>;
+  }): Promise<LeaseFeed>;
+  /** How long an unextended lease is kept before it is given to somebody else, in milliseconds. */
+  readonly leaseMs: number;
+  /** Whether a command still waits or is held by somebody. */
+  exists(command: number): Promise<boolean>;
+}
+export interface LeaseFeed {
+  /** No new leases; those held stay held. */
+  stop(): void;
+}
+
+export interface DeadLetter {
+  readonly origin: 'command' | 'run';
+  readonly jobType: string;
+  readonly subject: string;
+  /** Of the original message in its stream; makes writing the letter twice harmless. */
+  readonly sequence: number;
+  readonly body: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly attempts: number;
+  readonly code: string;
+  readonly reason: string;
+}
+export interface DeadLetters {
+  /** Resolves once the letter is stored; only then may the original be acknowledged (invariant 6). */
+  add(letter: DeadLetter): Promise<void>;
+}
+
+export interface StartCommandMessage {
+  readonly jobType: JobTypeId;
+  readonly runId: RunId;
+  readonly lane?: Lane;
+  readonly input: unknown;
+  readonly actor?: { readonly who: string; readonly why?: string | undefined } | undefined;
+  /** Makes publishing twice harmless. @default `<jobType>/<runId>` */
+  readonly messageId?: string;
+  readonly replyTo?: string;
+  readonly traceparent?: string;
+}
+export interface CommandSender {
+  /** Resolves once the command is stored. @throws {StorageRefusedError} as {@link RunLog.append} */
+  start(command: StartCommandMessage): Promise<void>;
+}
+
+/** Answers to whoever asked for one, and progress for whoever looks. Not durable: the log is. */
+export interface Announcer {
+  reject(replyTo: string, rejection: { code: string; reason: string }): void;
+  progress(jobType: JobTypeId, run: RunId, activityId: string, progress: Progress): void;
+}
+
+/** What a process that started a run hears back, besides the log. */
+export interface ReplyBox {
+  open(
+    jobType: JobTypeId,
+    run: RunId,
+    onProgress: (activity: string, progress: Progress) => void,
+  ): {
+    /** For the start command. */
+    readonly address: string;
+    /** Resolves if the command is refused; else never. */
+    readonly rejection: Promise<{ code: InvalidCommandCode; reason: string }>;
+    close(): void;
+  };
+}
+
+/** The ledger of a schedule's occurrences. */
+export interface ScheduleLog {
+  last(schedule: ScheduleId): Promise<{ dueAt: Instant; sequence: Sequence } | undefined>;
+  /** @throws {VersionConflictError} Another replica recorded it first: nothing is left to do. */
+  recordStarted(
+    schedule: ScheduleId,
+    occurrence: { dueAt: Instant; runId: RunId; jobType: JobTypeId; at: Instant },
+    expected: Sequence,
+  ): Promise<Sequence>;
+}
+
+export interface Clock {
+  now(): Instant;
+  /** Calls back once, not before `at`; immediately (asynchronously) when `at` has passed. Returns the way to cancel. */
+  wakeAt(at: Instant, callback: () => void): () => void;
+}
+
+export interface Identity {
+  /** Names this process in `source` of its events. */
+  readonly source: string;
+  /** Never the same twice, and sortable by time. */
+  eventId(): string;
+  /** W3C trace context for a run whose command brought none. */
+  traceparent(): string;
+}
+
+/** Told what happens, for metrics. Never asked anything. */
+export interface RunObserver {
+  started(jobType: JobTypeId): void;
+  ended(jobType: JobTypeId, outcome: string, durationMs: number): void;
+  /** A lease went back because the run could not go on: the statechart's own code threw, or the log refused an event. */
+  heldBack(jobType: JobTypeId): void;
+}
+
+export interface Log {
+  debug(facts: object, message: string): void;
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}

@@ -1,0 +1,50 @@
+import type { StreamConfig } from '@nats-io/jetstream';
+import { type JobTypeId, jobTypeId, type RunId, runId } from '../src/domain/ids.ts';
+import { LANES, type Lane } from '../src/domain/job-type.ts';
+import { DEAD_LETTER_HEADROOM_BYTES, SERVER_MAX_PAYLOAD_BYTES } from './dead-letters.stream.ts';
+import type { DeclaredStream } from './declared-stream.ts';
+import { nanosOf } from './nanoseconds.ts';
+
+/** Repeats of a `Nats-Msg-Id` within this time are dropped by the server; later ones become nothing by run id (invariant 5). */
+const DUPLICATE_WINDOW_MS = 2 * 60_000;
+
+/**
+ * Requests that wait for somebody to carry them out. A start command stays here until its run is final: whoever holds it
+ * unacknowledged owns the run (invariant 4).
+ */
+export const commands = {
+  name: 'COMMANDS',
+  // Everything below `cmd`, so that a misspelt command is stored and dead-lettered with a reason instead of vanishing (invariant 6).
+  subjects: ['cmd.>'],
+  retention: 'workqueue',
+  storage: 'file',
+  discard: 'new', // when full, refuse a command rather than forget one
+  max_age: 0,
+  // A command that cannot be used must still fit into a dead letter, whole.
+  max_msg_size: SERVER_MAX_PAYLOAD_BYTES - DEAD_LETTER_HEADROOM_BYTES,
+  duplicate_window: nanosOf(DUPLICATE_WINDOW_MS),
+} as const satisfies DeclaredStream & Partial<StreamConfig>;
+
+export const startSubject = (jobType: JobTypeId, lane: Lane = 'normal') => `cmd.${jobType}.start.${lane}` as const;
+export const signalSubject = (jobType: JobTypeId, run: RunId) => `cmd.${jobType}.signal.${run}` as const;
+
+export type CommandAddress = { kind: 'start'; jobType: JobTypeId; lane: Lane } | { kind: 'signal'; jobType: JobTypeId; runId: RunId };
+
+/** What a command subject says; undefined when it is not one of the grammar. Never throws: subjects come from strangers. */
+export function parseCommandSubject(subject: string): CommandAddress | undefined {
+  const [root, type, verb, rest, ...more] = subject.split('.');
+  if (root !== 'cmd' || type === undefined || rest === undefined || more.length > 0) return undefined;
+  try {
+    if (verb === 'start') {
+      const lane = LANES.find((name) => name === rest);
+      return lane && { kind: 'start', jobType: jobTypeId(type), lane };
+    }
+    if (verb === 'signal') return { kind: 'signal', jobType: jobTypeId(type), runId: runId(rest) };
+  } catch {
+    return undefined; // an id that is not a safe token: not of the grammar
+  }
+  return undefined;
+}
+
+/** Durable name of the consumer that leases start commands of one job type and lane. */
+export const startConsumerName = (jobType: JobTypeId, lane: Lane) => `start-${jobType}-${lane}`;

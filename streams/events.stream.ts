@@ -1,0 +1,37 @@
+import type { StreamConfig } from '@nats-io/jetstream';
+import { type JobTypeId, jobTypeId, type RunId, runId, type ScheduleId } from '../src/domain/ids.ts';
+import type { DeclaredStream } from './declared-stream.ts';
+import { nanosOf } from './nanoseconds.ts';
+
+/** The truth (invariant 1): every decision about every run and schedule, in one total order. Nothing in it expires or can be removed. */
+export const events = {
+  name: 'EVENTS',
+  subjects: ['evt.>'],
+  retention: 'limits',
+  storage: 'file',
+  discard: 'new', // when full, refuse an append rather than forget one
+  max_age: 0,
+  max_msg_size: -1,
+  deny_delete: true,
+  deny_purge: true,
+  allow_direct: true, // loading a run is one direct get
+  duplicate_window: nanosOf(2 * 60_000),
+} as const satisfies DeclaredStream & Partial<StreamConfig>;
+
+export const runEventSubject = (jobType: JobTypeId, run: RunId) => `evt.run.${jobType}.${run}` as const;
+export const scheduleEventSubject = (schedule: ScheduleId) => `evt.schedule.${schedule}` as const;
+
+/** Filter for runs: all of them, of one job type, of one id in every job type, or exactly one run. */
+export const runEventFilter = (jobType?: JobTypeId, run?: RunId) =>
+  run === undefined && jobType === undefined ? 'evt.run.>' : `evt.run.${jobType ?? '*'}.${run ?? '*'}`;
+
+/** Undefined when the subject is not a run's. Never throws. */
+export function parseRunEventSubject(subject: string): { jobType: JobTypeId; runId: RunId } | undefined {
+  const [root, kind, type, run, ...more] = subject.split('.');
+  if (root !== 'evt' || kind !== 'run' || type === undefined || run === undefined || more.length > 0) return undefined;
+  try {
+    return { jobType: jobTypeId(type), runId: runId(run) };
+  } catch {
+    return undefined;
+  }
+}

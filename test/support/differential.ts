@@ -1,0 +1,113 @@
+/** Plays the same moves through the fold, plain and memoised, and through XState's interpreter, and compares after each. */
+import { isDeepStrictEqual } from 'node:util';
+import type { AnyEventObject, AnyStateMachine } from 'xstate';
+import { outstanding } from '../../src/domain/statechart/snapshot.ts';
+import { FoldedRun } from './folded-run.ts';
+import { LiveOracle } from './live-oracle.ts';
+import type { Move, View } from './play-view.ts';
+import type { SeededRandom } from './seeded-random.ts';
+
+export interface Play {
+  readonly machine: AnyStateMachine;
+  readonly input: unknown;
+  /** External events to try at any time. */
+  readonly events: readonly AnyEventObject[];
+  /** What an activity answers, by its `src`. */
+  readonly output: (src: string, random: SeededRandom) => unknown;
+  readonly maxMoves: number;
+}
+
+export type Comparison = {
+  /**
+   * `illegal` and `pathOrder` are the two things a fold cannot and need not imitate: XState in a configuration that is none, and
+   * regions answering in the order of their last entry.
+   */
+  readonly verdict: 'equal' | 'different' | 'illegal' | 'pathOrder';
+  readonly moves: readonly Move[];
+  readonly differences: readonly string[];
+  readonly threw: string | undefined;
+  /** State values seen, as JSON. */
+  readonly values: ReadonlySet<string>;
+  readonly memoised: number;
+  readonly fellBack: number;
+};
+
+export function compare(play: Play, random: SeededRandom): Comparison {
+  const live = new LiveOracle(play.machine, play.input);
+  const plain = new FoldedRun(play.machine, play.input, { memoise: false });
+  const memoised = new FoldedRun(play.machine, play.input, { memoise: true });
+  const moves: Move[] = [];
+  const values = new Set<string>();
+  const result = (verdict: Comparison['verdict'], differences: readonly string[] = []): Comparison => ({
+    verdict,
+    moves,
+    differences,
+    threw: plain.threw?.message,
+    values,
+    memoised: memoised.statechart.stats.memoised,
+    fellBack: memoised.statechart.stats.plain,
+  });
+
+  let inDocumentOrder = live.inDocumentOrder;
+  for (;;) {
+    if (!live.legal) return result('illegal');
+    const [plainView, memoisedView] = [plain.look(), memoised.look()];
+    if (plain.bytes !== memoised.bytes) return result('different', [`bytes: plain ${plain.bytes} memoised ${memoised.bytes}`]);
+    const folds = differences('plain', plainView, 'memoised', memoisedView);
+    if (folds.length > 0) return result('different', folds);
+    const found = differences('live', live.look(), 'fold', plainView);
+    if (found.length > 0) return result(inDocumentOrder ? 'different' : 'pathOrder', found);
+    values.add(JSON.stringify(plainView.value));
+    if (!plain.active || moves.length === play.maxMoves) return result('equal');
+
+    const move = chooseMove(play, plain, random);
+    if (move === undefined) return result('equal');
+    moves.push(move);
+    inDocumentOrder = live.inDocumentOrder;
+    live.play(move);
+    plain.play(move);
+    memoised.play(move);
+  }
+}
+
+const ERRORS = [
+  { name: 'Transient', message: 'try again' },
+  { name: 'Fatal', message: 'give up', retryable: false },
+];
+/** A chart that arms ever more timers is cut off here: every further move would only be slower. */
+const MAX_TIMERS = 40;
+
+function chooseMove({ events, output }: Play, run: FoldedRun, random: SeededRandom): Move | undefined {
+  const { activities, timers } = outstanding(run.snapshot);
+  if (timers.length > MAX_TIMERS) return undefined;
+  const kinds: Move['do'][] = [
+    ...(events.length > 0 ? (['hear', 'hear', 'hear'] as const) : []),
+    ...(activities.length > 0 ? (['resolve', 'resolve', 'reject'] as const) : []),
+    ...(timers.length > 0 ? (['elapse', 'elapse'] as const) : []),
+  ];
+  if (kinds.length === 0) return undefined;
+  const kind = random.pick(kinds);
+  switch (kind) {
+    case 'hear':
+      return { do: 'hear', event: random.pick(events) };
+    case 'resolve': {
+      const { id, src } = random.pick(activities);
+      return { do: 'resolve', id, output: output(src, random) };
+    }
+    case 'reject':
+      return { do: 'reject', id: random.pick(activities).id, error: random.pick(ERRORS) };
+    case 'elapse':
+      return { do: 'elapse', ms: run.msToNextTimer()! };
+  }
+}
+
+function differences(nameA: string, a: View, nameB: string, b: View): string[] {
+  // When the machine's code throws, the fold stores nothing; the interpreter is over and has already run the actions before it.
+  const threw = a.error !== undefined && a.error === b.error && (a.value === undefined || b.value === undefined);
+  const parts = threw ? (['status'] as const) : (Object.keys(a) as (keyof View)[]);
+  return parts
+    .filter((part) => !isDeepStrictEqual(asJson(a[part]), asJson(b[part])))
+    .map((part) => `${part}: ${nameA} ${JSON.stringify(a[part])} ${nameB} ${JSON.stringify(b[part])}`);
+}
+
+const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
