@@ -18,9 +18,8 @@ RUN mkdir -p /data /vault && chown node:node /data /vault
 USER node
 ENV ALMANAC_DATA=/data VAULT_PATH=/vault
 VOLUME ["/data"]
-EXPOSE 9464
 
-# Answers once the schedules are armed. No curl in this image.
+# Metrics answer once Almanac runs (not with ENABLE_MONITORING=false: then override this). No curl in this image.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9464/metrics').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 

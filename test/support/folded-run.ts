@@ -76,9 +76,7 @@ export class FoldedRun {
     if (move.do === 'hear') return { kind: 'event', event: move.event };
     const activity = outstanding(this.snapshot).activities.find(({ id }) => id === move.id);
     if (activity === undefined) return undefined;
-    return move.do === 'resolve'
-      ? activityDone(move.id, activity.visit, move.output)
-      : activityFailed(move.id, activity.visit, move.error);
+    return move.do === 'resolve' ? activityDone(move.id, activity.visit, move.output) : activityFailed(move.id, activity.visit, move.error);
   }
 
   #elapse(until: Instant): void {

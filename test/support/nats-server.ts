@@ -53,7 +53,11 @@ export async function startTestServer({ which, storeDir, maxFileStore, port }: T
       ownSession: false,
     });
 
-  let running = await launch(which, port ?? (await freePort()));
+  const discard = () => rm(temporary, { recursive: true, force: true });
+  let running = await launch(which, port ?? (await freePort())).catch(async (cause) => {
+    await discard();
+    throw cause;
+  });
   const endWithUs = () => running.child.kill('SIGKILL'); // a run that is broken off never gets to dispose
   process.once('exit', endWithUs);
   const server: TestServer = {
@@ -79,7 +83,7 @@ export async function startTestServer({ which, storeDir, maxFileStore, port }: T
     async dispose() {
       await server.stop('SIGKILL');
       process.off('exit', endWithUs);
-      await rm(temporary, { recursive: true, force: true });
+      await discard();
     },
     [Symbol.asyncDispose]: () => server.dispose(),
   };

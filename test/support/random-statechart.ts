@@ -3,8 +3,8 @@
  * enqueueActions, combined guards, time and randomness. Legal to XState, sensible to nobody.
  */
 import {
-  and,
   type AnyStateMachine,
+  and,
   assign,
   cancel,
   createMachine,
@@ -73,7 +73,10 @@ class Generator {
       options: { maxIterations: 40 },
       output: ({ context, event }: Args) => ({ n: context.n, by: event.type }),
     };
-    return { machine: createMachine(config as never, IMPLEMENTATIONS as never) as AnyStateMachine, events: EXTERNAL.map((type) => ({ type })) };
+    return {
+      machine: createMachine(config as never, IMPLEMENTATIONS as never) as AnyStateMachine,
+      events: EXTERNAL.map((type) => ({ type })),
+    };
   }
 
   #state(depth: number, type: string = this.#kind(depth)): Config {
@@ -111,14 +114,20 @@ class Generator {
       this.#stateIds.push(id);
     }
     state.states = states;
-    if (this.#random.chance(0.6)) this.#later.push(() => void (state.onDone = this.#transition()));
+    if (this.#random.chance(0.6)) this.#fillLater(state, 'onDone');
   }
 
   #invoke(state: Config): void {
     const invoke: Config = { src: 'kid', id: `i${this.#invokes++}`, input: ({ context }: Args) => ({ n: context.n }) };
     state.invoke = invoke;
-    if (this.#random.chance(0.8)) this.#later.push(() => void (invoke.onDone = this.#transition()));
-    if (this.#random.chance(0.7)) this.#later.push(() => void (invoke.onError = this.#transition()));
+    if (this.#random.chance(0.8)) this.#fillLater(invoke, 'onDone');
+    if (this.#random.chance(0.7)) this.#fillLater(invoke, 'onError');
+  }
+
+  #fillLater(config: Config, key: string): void {
+    this.#later.push(() => {
+      config[key] = this.#transition();
+    });
   }
 
   #transitions(state: Config): void {
@@ -207,11 +216,19 @@ class Generator {
   #sendToInvoked(): unknown {
     const actor = `i${this.#random.int(Math.max(1, this.#invokes))}`;
     const options = this.#random.chance(0.5) ? {} : { delay: 5, id: `own:to-${actor}` };
-    const atOnce = sendTo(actor as never, { type: 'ping' } as never, options as never);
-    const ifRunning = enqueueActions((({ enqueue, self }: { enqueue: (action: unknown) => void; self: Args['self'] }) => {
-      if (self.getSnapshot()?.children?.[actor] !== undefined) enqueue(atOnce);
+    const send = sendTo(actor as never, { type: 'ping' } as never, options as never);
+    return enqueueActions((({ enqueue, self }: Args & { enqueue: Enqueue }) => {
+      if (wasRunning(self, actor)) enqueue(send);
     }) as never);
-    return ifRunning;
+  }
+}
+
+/** While an actor starts, XState's development build throws where its production build has no snapshot yet. */
+function wasRunning(self: Args['self'], actor: string): boolean {
+  try {
+    return self.getSnapshot()?.children?.[actor] !== undefined;
+  } catch {
+    return false;
   }
 }
 
@@ -238,5 +255,11 @@ const IMPLEMENTATIONS = {
   guards: { even: ({ context }: Args) => context.n % 2 === 0, equals: ({ context }: Args, { k }: { k: number }) => context.n === k },
   delays: { growing: ({ context }: Args) => 3 + context.n * 4, fixed: 7, jittered: () => 1 + transitionRandom() * 20 },
   actions: { write: () => {}, paint: () => {} },
-  actors: { kid: { transition: (snapshot: unknown) => snapshot, getInitialSnapshot: () => ({ status: 'active' }), getPersistedSnapshot: (s: unknown) => s } },
+  actors: {
+    kid: {
+      transition: (snapshot: unknown) => snapshot,
+      getInitialSnapshot: () => ({ status: 'active' }),
+      getPersistedSnapshot: (s: unknown) => s,
+    },
+  },
 };

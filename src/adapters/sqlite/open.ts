@@ -16,7 +16,7 @@ const CANTOPEN = 14;
 const NOTADB = 26;
 
 /** SQLite waits this long by itself. It blocks the whole process, heartbeats included, so it is short and we wait outside of it. */
-const BLOCKING_WAIT_MS = 50;
+const BLOCKING_WAIT_MS = 10;
 const RETRY_DELAY_MS = 25;
 const MAX_WAIT_MS = 15_000;
 

@@ -47,6 +47,7 @@ function* lintAction(machine: AnyStateMachine, { what, at }: Written): Generator
     if (builtIn.id === undefined) yield error('spawn-needs-id', at, 'without an id all such actors share one');
     yield* lintActor(machine, at, builtIn.src);
   }
+  if (typeof builtIn.id === 'string' && builtIn.id.startsWith('xstate.after.')) return; // how XState writes `after`: see lintDelays
   if (typeof builtIn.delay === 'string' && !(builtIn.delay in delays)) {
     yield error('delay-missing', at, `'${builtIn.delay}' is not in setup({ delays }): XState would act at once`);
   }

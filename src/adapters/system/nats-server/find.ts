@@ -14,7 +14,7 @@ import { binaryVersion, MINIMUM_VERSION, serverVersionProblem } from './versions
 const SOURCES: readonly Source[] = [fromEnvironment, pathSource(), cacheSource(), releaseSource(), goSource(), fromDebianPackage];
 
 export type NatsServerBinary = { path: string; version: string; source: SourceName };
-export type Attempt = { source: SourceName; problem: string };
+type Attempt = { source: SourceName; problem: string };
 export type FindOptions = {
   env: NodeJS.ProcessEnv;
   /** @default `$XDG_CACHE_HOME/almanac` or `~/.cache/almanac` */

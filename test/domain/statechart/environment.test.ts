@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { assign, createMachine, setup } from 'xstate';
+import { StatechartCodeError } from '../../../src/domain/errors.ts';
+import { instant } from '../../../src/domain/ids.ts';
+import { now, random, rewindRandom, withEnvironment } from '../../../src/domain/statechart/environment.ts';
+import { foldable } from '../../../src/domain/statechart/fold.ts';
+import { forbidAmbient } from '../../support/forbid-ambient.ts';
+
+const environment = { at: instant(1234), seed: 'run:1' };
+const threeNumbers = () => [random(), random(), random()];
+
+describe('the environment of a transition', () => {
+  it('answers with the instant it was given', () => {
+    expect(withEnvironment(environment, now)).toBe(1234);
+  });
+
+  it('gives the same numbers for the same seed, and others for another', () => {
+    const numbers = withEnvironment(environment, threeNumbers);
+    expect(withEnvironment(environment, threeNumbers)).toEqual(numbers);
+    expect(withEnvironment({ ...environment, seed: 'run:2' }, threeNumbers)).not.toEqual(numbers);
+    expect(new Set(numbers).size).toBe(3);
+    for (const number of numbers) expect(number).toSatisfy((x: number) => x >= 0 && x < 1);
+  });
+
+  it('starts the numbers again when a transition is evaluated a second time', () => {
+    const [first, second] = withEnvironment(environment, () => {
+      const once = threeNumbers();
+      rewindRandom();
+      return [once, threeNumbers()];
+    });
+    expect(second).toEqual(first);
+  });
+
+  it('exists only inside of one, also after an exception', () => {
+    const boom = () => {
+      throw new Error('boom');
+    };
+    expect(() => withEnvironment(environment, boom)).toThrow('boom');
+    expect(() => now()).toThrow(TypeError);
+    expect(() => random()).toThrow(TypeError);
+  });
+
+  it('nests: the outer one is back afterwards', () => {
+    const seen = withEnvironment(environment, () => [withEnvironment({ at: instant(99), seed: 'x' }, now), now()]);
+    expect(seen).toEqual([99, 1234]);
+  });
+});
+
+/** Two regions hear GO; with eventless transitions behind it, the memoised evaluation gives up half way and XState does it all again. */
+const dice = (eventless: boolean) =>
+  createMachine({
+    id: 'dice',
+    type: 'parallel',
+    context: { rolled: [] as number[], at: 0 },
+    states: {
+      left: {
+        initial: 'a',
+        states: {
+          a: { on: { go: { target: 'b', actions: assign({ rolled: ({ context }) => [...context.rolled, random()], at: () => now() }) } } },
+          b: { ...(eventless ? { always: 'c' } : {}) },
+          c: {},
+        },
+      },
+      right: { initial: 'a', states: { a: { on: { go: 'b' } }, b: { ...(eventless ? { always: 'c' } : {}) }, c: {} } },
+    },
+  });
+
+describe('a transition evaluated twice', () => {
+  it.each([false, true])('rolls the dice once (falling back: %s)', (fallsBack) => {
+    const play = (memoise: boolean) => {
+      const statechart = foldable(dice(fallsBack), { memoise, guardCode: forbidAmbient });
+      const started = statechart.start(undefined, environment);
+      const step = statechart.step(started.snapshot, { kind: 'event', event: { type: 'go' } }, environment);
+      return { snapshot: step!.snapshot, stats: statechart.stats };
+    };
+    const [plain, memoised] = [play(false), play(true)];
+    expect(plain.snapshot.context).toMatchObject({ rolled: [expect.any(Number)], at: 1234 });
+    expect(JSON.stringify(memoised.snapshot)).toBe(JSON.stringify(plain.snapshot));
+    expect(memoised.stats).toEqual(fallsBack ? { memoised: 0, plain: 1 } : { memoised: 1, plain: 0 });
+  });
+});
+
+describe('hidden time and randomness', () => {
+  it.each([
+    ['Date.now()', () => Date.now()],
+    ['new Date()', () => String(new Date())],
+    ['Math.random()', () => Math.random()],
+    ['performance.now()', () => performance.now()],
+    ['crypto.randomUUID()', () => crypto.randomUUID()],
+  ])('%s is found in tests', (name, read) => {
+    const machine = setup({ types: { context: {} as { value: unknown } } }).createMachine({
+      id: 'leaky',
+      context: () => ({ value: read() }),
+    });
+    const start = () => foldable(machine, { guardCode: forbidAmbient }).start(undefined, environment);
+    expect(start).toThrow(StatechartCodeError);
+    expect(start).toThrow(name);
+    expect(read).not.toThrow();
+  });
+});

@@ -1,0 +1,166 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type VaultSyncOutput, vaultSync, vaultSyncInput, vaultSyncMachine } from '../../machines/vault-sync.machine.ts';
+import type { Activity } from '../../src/domain/activity.ts';
+import { type Instant, instant } from '../../src/domain/ids.ts';
+import { activityDone, activityFailed, foldable } from '../../src/domain/statechart/fold.ts';
+import { lint } from '../../src/domain/statechart/lint.ts';
+import { serializeError } from '../../src/domain/statechart/serialized-error.ts';
+import { outcomeOf, outstanding, type Snapshot } from '../../src/domain/statechart/snapshot.ts';
+import { activityContext } from '../support/activity-context.ts';
+import { forbidAmbient } from '../support/forbid-ambient.ts';
+import { utterance, VaultSyncFixture } from '../support/vault-sync-fixture.ts';
+
+const statechart = foldable(vaultSyncMachine, { guardCode: forbidAmbient });
+const T0 = instant(1_790_000_000_000);
+
+/** A run whose clock moves on by a second and a half with every event. */
+class Walk {
+  snapshot: Snapshot;
+  #at: number = T0;
+
+  constructor(input: unknown = {}) {
+    this.snapshot = statechart.start(vaultSyncInput.parse(input), this.#environment()).snapshot;
+  }
+  #environment() {
+    return { at: this.#at as Instant, seed: 'walk' };
+  }
+  get activity() {
+    return outstanding(this.snapshot).activities[0];
+  }
+  done(output: unknown): this {
+    return this.#hear(activityDone(this.activity!.id, this.activity!.visit, output));
+  }
+  failed(error: unknown): this {
+    return this.#hear(activityFailed(this.activity!.id, this.activity!.visit, serializeError(error)));
+  }
+  #hear(stimulus: Parameters<typeof statechart.step>[1]): this {
+    this.#at += 1500;
+    this.snapshot = JSON.parse(JSON.stringify(statechart.step(this.snapshot, stimulus, this.#environment())!.snapshot));
+    return this;
+  }
+}
+
+const reconciled = {
+  counters: { files_processed: 3, blocks_processed: 9, blocks_unchanged: 5, blocks_updated: 2, blocks_new: 1, errors: 1 },
+  problems: { counts: { 'not-utf-8': 1 }, listed: [{ kind: 'not-utf-8', file: 'a.md', detail: 'is not UTF-8 text' }] },
+};
+const references = { counts: {}, listed: [], markers_checked: 9, links_checked: 4 };
+
+describe('the statechart', () => {
+  it('has no fault that the host would refuse', () => expect(lint(vaultSyncMachine)).toEqual([]));
+  it('scans, reconciles, validates, reports, and has succeeded', () => {
+    const walk = new Walk();
+    const story = [[walk.snapshot.value, walk.activity?.src]];
+    for (const output of [{ files: 3 }, reconciled, references, null]) {
+      walk.done(output);
+      story.push([walk.snapshot.value, walk.activity?.src]);
+    }
+    expect(story).toEqual([
+      ['scanning', 'scanVault'],
+      ['reconciling', 'reconcileBlocks'],
+      ['validatingReferences', 'validateReferences'],
+      ['reporting', 'writeReport'],
+      ['succeeded', undefined],
+    ]);
+    expect(outcomeOf(walk.snapshot)).toBe('succeeded');
+  });
+  it('gives the output that the Python service gives, in seconds', () => {
+    const { snapshot } = new Walk().done({ files: 3 }).done(reconciled).done(references).done(null);
+    expect(snapshot.output).toEqual({
+      ...reconciled.counters,
+      start_time: 1_790_000_000,
+      end_time: 1_790_000_006,
+      duration: 6,
+      problems: reconciled.problems,
+      references,
+    });
+  });
+  it('hands the tiers to every activity, and the counters to the report', () => {
+    const walk = new Walk({ tiers: [3, 1] });
+    expect(walk.activity?.input).toEqual({ tiers: [3, 1] });
+    expect(walk.done({ files: 3 }).activity?.input).toEqual({ tiers: [3, 1] });
+    expect(walk.done(reconciled).activity?.input).toEqual({ tiers: [3, 1] });
+    expect(walk.done(references).activity?.input).toEqual({ ...reconciled.counters, duration: 4.5, references: {} });
+  });
+  it.each([0, 1, 2, 3])('fails when activity number %i does, with the error and the counters so far', (step) => {
+    const walk = new Walk();
+    for (const output of [{ files: 3 }, reconciled, references].slice(0, step)) walk.done(output);
+    walk.failed(Object.assign(new Error('no vault'), { code: 'VAULT_NOT_FOUND', retryable: false }));
+    expect(outcomeOf(walk.snapshot)).toBe('failed');
+    expect(walk.snapshot.output).toMatchObject({
+      error: { message: 'no vault', code: 'VAULT_NOT_FOUND', retryable: false },
+      files_processed: step > 1 ? 3 : 0,
+      duration: 1.5 * (step + 1),
+    });
+    expect(outstanding(walk.snapshot).activities).toEqual([]);
+  });
+  it('stays small, also with as many findings as there can be', () => {
+    const listed = Array.from({ length: 50 }, () => ({ kind: 'broken-link', file: 'x'.repeat(70), detail: 'y'.repeat(40) }));
+    const full = { counts: { 'broken-link': 1e6 }, listed };
+    const { snapshot } = new Walk()
+      .done({ files: 1e6 })
+      .done({ ...reconciled, problems: full })
+      .done({ ...references, ...full })
+      .done(null);
+    expect(JSON.stringify(snapshot).length).toBeLessThan(48 * 1024);
+  });
+});
+
+describe('the input', () => {
+  it.each([
+    [{}, [1, 2, 3]],
+    [{ tiers: [2] }, [2]],
+    [{ tiers: [3, 1] }, [3, 1]],
+  ])('%j means tiers %j', (input, tiers) => expect(vaultSync.input.parse(input)).toEqual({ tiers }));
+  it.each([{ tiers: [] }, { tiers: [1, 1] }, { tiers: [4] }, { tiers: ['1'] }, { tier: [1] }, { tiers: null }, 'all', null])(
+    '%j is refused',
+    (input) => {
+      expect(vaultSync.input.safeParse(input).success).toBe(false);
+    },
+  );
+});
+
+describe('with its activities', () => {
+  let fixture: VaultSyncFixture;
+  beforeEach(() => {
+    fixture = new VaultSyncFixture();
+  });
+  afterEach(() => fixture.dispose());
+
+  async function run(runId: string): Promise<Snapshot> {
+    const activities: Record<string, Activity<never, unknown>> = fixture.activities();
+    const walk = new Walk();
+    while (walk.activity !== undefined) {
+      const { id, src, visit, input } = walk.activity;
+      try {
+        walk.done(await activities[src]!(input as never, activityContext({ runId, activityId: id, visit })));
+      } catch (error) {
+        walk.failed(error);
+      }
+    }
+    return walk.snapshot;
+  }
+
+  it('syncs a vault and leaves no checkpoint behind', async () => {
+    fixture.add('conversations/a.md', `${utterance('blk_abc123', 'Mara: see [[b]]')}${utterance('blk_def456', 'Otto: and [[nowhere]]')}`);
+    fixture.add('summaries/b.md', utterance('clm_abc123', '- so it is'));
+    const first = await run('first');
+    expect(outcomeOf(first)).toBe('succeeded');
+    expect(first.output).toMatchObject({
+      files_processed: 2,
+      blocks_new: 3,
+      errors: 0,
+      references: { counts: { 'broken-link': 1 }, links_checked: 2 },
+    });
+    expect((await run('second')).output as unknown as VaultSyncOutput).toMatchObject({
+      blocks_unchanged: 3,
+      blocks_new: 0,
+      blocks_updated: 0,
+    });
+    expect(fixture.rows('SELECT key FROM checkpoint')).toEqual([]);
+  });
+  it('fails without a vault, and says what to set', async () => {
+    fixture.folder.remove();
+    expect((await run('first')).output).toMatchObject({ error: { code: 'VAULT_NOT_FOUND', retryable: false }, files_processed: 0 });
+  });
+});
