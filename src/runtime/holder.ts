@@ -71,7 +71,7 @@ export class Holder {
       return typeof begun === 'string' ? begun : await this.#goOn(begun);
     } finally {
       this.#mailbox.close();
-      await this.#outside.stop(new Error('the run is not held here any more'));
+      await this.#outside.stop('the run is not held here any more');
     }
   }
 

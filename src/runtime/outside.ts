@@ -27,10 +27,26 @@ export const MAX_OUTPUT_BYTES = 48 * 1024;
 /** Progress is for people: no more often than they can read. */
 const PROGRESS_EVERY_MS = 250;
 
-interface Running {
-  readonly id: string;
-  readonly abort: AbortController;
-  readonly settled: Promise<void>;
+/** One start of an activity. Its AbortController is made when somebody looks: most short activities never do. */
+class Running {
+  settled: Promise<void> = Promise.resolve();
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    return this.#controller.signal;
+  }
+
+  get aborted(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  abort(reason: string): void {
+    this.#reason ??= new Error(reason);
+    this.#controller?.abort(this.#reason);
+  }
 }
 
 export class Outside {
@@ -56,12 +72,11 @@ export class Outside {
   }
 
   /** Tells everything to stop and waits until it has. */
-  async stop(reason: Error): Promise<void> {
+  async stop(reason: string): Promise<void> {
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
-    const running = [...this.#running.values()];
-    for (const { abort } of running) abort.abort(reason);
-    await Promise.all(running.map(({ settled }) => settled));
+    for (const running of this.#running.values()) running.abort(reason);
+    for (const { settled } of this.#running.values()) await settled;
   }
 
   #perform(effect: Effect): void {
@@ -89,33 +104,36 @@ export class Outside {
 
   #start({ id, visit, src, input }: Pick<StartedActivity, 'visit' | 'src' | 'input'> & { readonly id: string }): void {
     if (this.#running.has(visit)) return;
-    const abort = new AbortController();
-    const settled = this.#run(id, visit, src, input, abort.signal).finally(() => this.#running.delete(visit));
-    this.#running.set(visit, { id, abort, settled });
+    const running = new Running();
+    this.#running.set(visit, running);
+    running.settled = this.#run(id, visit, src, input, running);
   }
 
-  async #run(id: string, visit: number, src: string, input: unknown, signal: AbortSignal): Promise<void> {
+  async #run(id: string, visit: number, src: string, input: unknown, running: Running): Promise<void> {
     const { activities, mailbox, runId } = this.#options;
     try {
-      const output = await activities[src]!(input, this.#context(id, visit, signal));
-      if (signal.aborted) return;
-      mailbox.put(activityDone(id, visit, jsonOf(output, `${runId}/${id}`)));
+      const output = await activities[src]!(input, this.#context(id, visit, running));
+      if (!running.aborted) mailbox.put(activityDone(id, visit, jsonOf(output, `${runId}/${id}`)));
     } catch (error) {
-      if (!signal.aborted) mailbox.put(activityFailed(id, visit, serializeError(error)));
+      if (!running.aborted) mailbox.put(activityFailed(id, visit, serializeError(error)));
+    } finally {
+      this.#running.delete(visit);
     }
   }
 
-  #context(activityId: string, visit: number, signal: AbortSignal): ActivityContext {
+  #context(activityId: string, visit: number, running: Running): ActivityContext {
     const { jobType, runId, announcer, log } = this.#options;
     let announcedAt = Number.NEGATIVE_INFINITY;
     const facts = { jobType, runId, activityId, visit };
     return {
       ...facts,
       idempotencyKey: `${runId}/${activityId}/${visit}`,
-      signal,
+      get signal() {
+        return running.signal;
+      },
       progress(progress) {
         const complete = progress.done === progress.total;
-        if (signal.aborted || (!complete && performance.now() - announcedAt < PROGRESS_EVERY_MS)) return;
+        if (running.aborted || (!complete && performance.now() - announcedAt < PROGRESS_EVERY_MS)) return;
         announcedAt = performance.now();
         announcer.progress(jobType, runId, activityId, progress);
       },
@@ -138,7 +156,7 @@ export class Outside {
   #stop(visit: number): void {
     this.#timers.get(visit)?.();
     this.#timers.delete(visit);
-    this.#running.get(visit)?.abort.abort(new Error('the statechart left the state that asked for this'));
+    this.#running.get(visit)?.abort('the statechart left the state that asked for this');
   }
 }
 

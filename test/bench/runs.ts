@@ -18,6 +18,14 @@ import { noOpActivities } from './no-op.machines.ts';
 import type { Target } from './raw/limits.ts';
 import { type Figure, measure } from './raw/measure.ts';
 
+interface ProductRuns {
+  readonly jobType: JobType;
+  readonly runs: number;
+  readonly slots: number;
+  /** Called with what is measured, e.g. to profile it. */
+  readonly around?: (work: () => Promise<Figure>) => Promise<Figure>;
+}
+
 /** `runs` of a job type, `slots` at a time. The commands are stored before the clock starts, as for the raw loop. */
 export async function productRuns({
   url,
@@ -25,7 +33,8 @@ export async function productRuns({
   jobType,
   runs,
   slots,
-}: Target & { jobType: JobType; runs: number; slots: number }): Promise<Figure> {
+  around = (work) => work(),
+}: Target & ProductRuns): Promise<Figure> {
   const { connection, manager } = await connect({ url, name: 'bench' });
   await declareStreams(manager);
   const publisher = new Publisher(connection);
@@ -51,12 +60,14 @@ export async function productRuns({
     log,
     slots,
   });
-  const figure = await measure(async () => {
-    await host.start();
-    await finished;
-    await connection.flush();
-    return runs;
-  }, serverPid);
+  const figure = await around(() =>
+    measure(async () => {
+      await host.start();
+      await finished;
+      await connection.flush();
+      return runs;
+    }, serverPid),
+  );
   await host.stop();
   publisher.close();
   await connection.close();

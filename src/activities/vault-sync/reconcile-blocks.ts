@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { VaultSyncActivities } from '../../../machines/vault-sync.machine.ts';
 import type { ActivityLog } from '../../domain/activity.ts';
 import { FindingCollector } from '../../knowledge/findings.ts';
-import type { VaultListing } from '../../knowledge/ports.ts';
+import type { Graph, StoredBlock, VaultListing } from '../../knowledge/ports.ts';
 import { type ParsedFile, parseFile } from './parsed-file.ts';
 import { DEFAULT_PREFIX, type VaultSyncPorts } from './ports.ts';
 import { readAhead } from './read-ahead.ts';
@@ -37,7 +37,7 @@ export function reconcileBlocks({ vault, graph, clock, prefix = DEFAULT_PREFIX }
 
     async function finishBatch(batch: readonly ParsedFile[]): Promise<void> {
       const ids = batch.flatMap(({ blocks }) => blocks.map((block) => block.id));
-      const changed = tally.add(batch, await graph.readBlocks(ids), { at: clock(), locate: vault.locate });
+      const changed = tally.add(batch, await knownBlocks(graph, ids), { at: clock(), locate: vault.locate });
       done += batch.length;
       if (changed.length > 0 || done - written >= FILES_PER_IDLE_CHECKPOINT || done === total) {
         await checkpoint.write(changed, tally.state(), clock());
@@ -62,6 +62,17 @@ export function reconcileBlocks({ vault, graph, clock, prefix = DEFAULT_PREFIX }
     const { counters, problems } = tally.state();
     return { counters, problems };
   };
+}
+
+/** In pieces, because one huge file makes a huge batch: the file is the unit of the checkpoint. */
+async function knownBlocks(graph: Graph, ids: readonly string[]): Promise<ReadonlyMap<string, StoredBlock>> {
+  if (ids.length <= 2 * MAX_BLOCKS) return graph.readBlocks(ids);
+  const known = new Map<string, StoredBlock>();
+  for (let from = 0; from < ids.length; from += MAX_BLOCKS) {
+    for (const [id, block] of await graph.readBlocks(ids.slice(from, from + MAX_BLOCKS))) known.set(id, block);
+    await nextTurn();
+  }
+  return known;
 }
 
 /** What could not be listed is counted once, by the first holder. */

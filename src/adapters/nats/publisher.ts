@@ -34,6 +34,8 @@ interface InFlight {
   readonly resolve: (stored: Stored) => void;
   readonly reject: (error: Error) => void;
 }
+/** What nearly every answer looks like. Anything else is parsed as the JSON it is. */
+const PLAIN_ANSWER = /^\{"stream":"[A-Z_]+", ?"seq":(\d+)\}$/;
 interface Answer {
   readonly seq?: number;
   readonly duplicate?: boolean;
@@ -107,7 +109,13 @@ export class Publisher {
       sent.reject(new StorageRefusedError(sent.subject, message.headers?.code ?? 503, 'no stream takes this subject'));
       return;
     }
-    const answer = JSON.parse(message.string()) as Answer;
+    const text = message.string();
+    const plain = PLAIN_ANSWER.exec(text);
+    if (plain !== null) {
+      sent.resolve({ sequence: Number(plain[1]) as Sequence, duplicate: false });
+      return;
+    }
+    const answer = JSON.parse(text) as Answer;
     if (answer.error === undefined) sent.resolve({ sequence: answer.seq as Sequence, duplicate: answer.duplicate ?? false });
     else sent.reject(errorOf(sent, answer.error));
   }

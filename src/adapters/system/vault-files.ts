@@ -1,7 +1,7 @@
 /** The vault as a folder of this machine. Reads only. */
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { VaultFileError, type VaultFileProblem, VaultNotFoundError } from '../../domain/errors.ts';
 import type { Finding } from '../../knowledge/findings.ts';
 import type { Tier, VaultFile, VaultFiles } from '../../knowledge/ports.ts';
@@ -32,7 +32,7 @@ export function vaultFiles({ root, tiers = DEFAULT_TIERS }: VaultFolders): Vault
       const unlisted: Finding[] = [];
       const linkedFolders: Finding[] = [];
       for (const tier of [...wanted].sort()) {
-        const folder = tiers[tier];
+        const folder = relative(vaultRoot, resolve(vaultRoot, tiers[tier])); // absolute ones are allowed, as in Python
         if (tier === 1) await realFolder(join(vaultRoot, folder), 'VAULT_PATH (or VAULT_TIER1_PATH)');
         const walk = await walkTier({ vaultRoot, realRoot, folder }, signal);
         files.push(...walk.paths.map((path) => ({ tier, path })));

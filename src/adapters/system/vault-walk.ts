@@ -22,8 +22,7 @@ interface TierWalk {
 /** Folders that are links are not entered, so the walk ends whatever they lead to. A missing tier folder is an empty one. */
 export async function walkTier({ vaultRoot, realRoot, folder }: TierFolder, signal: AbortSignal): Promise<TierWalk> {
   const walk = { paths: [] as string[], unlisted: [] as Finding[], linkedFolders: [] as Finding[] };
-  const start = slashes(folder);
-  const pending = [start];
+  const pending = [folder === '' ? '.' : folder.split(sep).join('/')];
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
     signal.throwIfAborted();
     let entries: Dirent[];
@@ -85,5 +84,4 @@ async function realFolderOf(link: string): Promise<string | undefined> {
   }
 }
 
-const slashes = (path: string): string => path.split(sep).join('/').replace(/\/+$/, '') || '.';
 const byCodeUnits = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
