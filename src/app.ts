@@ -8,7 +8,7 @@ import { jobTypes } from '../machines/index.ts';
 import { activitiesByJobType } from './activities/index.ts';
 import { natsAnnouncer } from './adapters/nats/announcer.ts';
 import { natsCommandSender } from './adapters/nats/command-sender.ts';
-import { connect } from './adapters/nats/connection.ts';
+import { connect, disconnect } from './adapters/nats/connection.ts';
 import { natsDeadLetters } from './adapters/nats/dead-letters.ts';
 import { declareStreams } from './adapters/nats/declare-streams.ts';
 import { natsLeases } from './adapters/nats/leases.ts';
@@ -85,7 +85,7 @@ async function startParts(
   if (embedded) onStop(() => embedded.close());
   const natsUrl = config.nats.url ?? embedded!.url;
   const { connection, manager } = await connect({ url: natsUrl, name: identity.source, credentials: config.nats.credentials });
-  onStop(() => connection.close());
+  onStop(() => disconnect(connection));
   const natsVersion = connection.info?.version ?? '0.0.0';
   assertSupportedVersion(natsVersion, natsUrl);
   await declareStreams(manager, { replicas: config.nats.replicas });
@@ -149,7 +149,7 @@ export async function openClient(config: Config): Promise<Client> {
     operations: operationsOn(connection, manager, publisher),
     async close() {
       publisher.close();
-      await connection.close();
+      await disconnect(connection);
     },
   };
 }

@@ -23,7 +23,7 @@ interface StoredEvent {
 }
 
 /** What survives: the log. Everything else here only observes. */
-export class DurableLog {
+class DurableLog {
   readonly #lines: string[] = [];
   /** What the effects of all steps, carried out once each, would leave going on. */
   readonly goingOn = new Set<string>();

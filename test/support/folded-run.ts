@@ -97,21 +97,25 @@ export class FoldedRun {
   #hear(stimulus: Stimulus | undefined): void {
     if (stimulus === undefined || !this.active) return;
     const environment = this.#environment(stimulus.event.type);
-    this.#attempt(() => this.statechart.step(deepFreeze(this.snapshot), stimulus, environment));
+    const before = deepFreeze(this.snapshot);
+    const heard = this.#attempt(() => this.statechart.step(before, stimulus, environment));
     if (stimulus.kind === 'event' || this.threw !== undefined) return;
+    if (!heard) throw new Error(`${stimulus.kind} '${stimulus.id}' is outstanding, and was refused`);
     const again = this.statechart.step(this.snapshot, stimulus, environment);
     if (again !== undefined) throw new Error(`delivered twice, ${stimulus.kind} '${stimulus.id}' was heard twice`);
   }
 
-  #attempt(decide: () => Step | undefined): void {
+  #attempt(decide: () => Step | undefined): boolean {
     try {
       const step = decide();
-      if (step === undefined) return;
+      if (step === undefined) return false;
       this.bytes = JSON.stringify(step.snapshot);
       for (const effect of JSON.parse(JSON.stringify(step.effects)) as Effect[]) this.#carryOut(effect);
+      return true;
     } catch (error) {
       if (!(error instanceof StatechartCodeError)) throw error;
       this.threw = error;
+      return false;
     }
   }
 

@@ -35,7 +35,7 @@ interface Context {
 }
 interface Args {
   readonly context: Context;
-  readonly event: { readonly type: string };
+  readonly event: { readonly type: string; readonly output?: unknown };
   readonly self: { getSnapshot(): { children?: Record<string, unknown> } | undefined };
 }
 type Config = Record<string, unknown>;
@@ -185,7 +185,7 @@ class Generator {
     return this.#random.pick<() => unknown>([
       () => assign({ n: ({ context }) => (context.n + 1) % 5 }),
       () => assign({ n: ({ context }) => (context.n + 1) % 5 }),
-      () => assign((({ context, event }: Args) => ({ last: event.type, m: (context.m + 1) % 4 })) as never),
+      () => assign((({ context, event }: Args) => ({ last: event.type, got: event.output, m: (context.m + 1) % 4 })) as never),
       () => assign({ m: () => Math.floor(transitionRandom() * 4), at: () => now() }),
       () => ({ type: this.#custom(), params: { k: this.#random.int(3) } }),
       () => ({ type: this.#custom(), params: ({ context, event }: Args) => ({ n: context.n, by: event.type }) }),

@@ -1,8 +1,9 @@
-/** The connection to NATS, and everything of the runtime's ports that goes over it. */
+/** Connecting to NATS, and leaving it. */
 import { readFile } from 'node:fs/promises';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect as connectNats, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import { ConnectError } from '../../domain/errors.ts';
+import { Outbox } from './outbox.ts';
 
 export interface ConnectOptions {
   readonly url: string;
@@ -36,4 +37,19 @@ export async function connect({
     await connection?.close();
     throw new ConnectError(url, { cause });
   }
+}
+
+/** How long closing waits for a server that may not be there any more, in milliseconds. */
+const LAST_WORDS_MS = 1_000;
+
+/** Sends what waits to be sent, such as leases handed back, and closes. */
+export async function disconnect(connection: NatsConnection): Promise<void> {
+  Outbox.of(connection).flush();
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise((resolve) => {
+    timer = setTimeout(resolve, LAST_WORDS_MS);
+  });
+  await Promise.race([connection.flush().catch(() => undefined), tooLong]);
+  clearTimeout(timer);
+  await connection.close();
 }

@@ -10,6 +10,7 @@ import { commands, startConsumerName, startSubject } from '../../../streams/comm
 import { nanosOf } from '../../../streams/nanoseconds.ts';
 import type { Instant } from '../../domain/ids.ts';
 import type { Lease, LeaseFeed, LeaseSource, Log } from '../../runtime/ports.ts';
+import { Outbox } from './outbox.ts';
 
 export interface LeaseOptions {
   /** How long an unextended lease is kept. A crashed holder's runs go on elsewhere after this. @default 10_000 */
@@ -40,6 +41,7 @@ export function natsLeases(connection: NatsConnection, manager: JetStreamManager
 
 class Puller implements LeaseFeed {
   readonly #connection: NatsConnection;
+  readonly #outbox: Outbox;
   readonly #manager: JetStreamManager;
   readonly #log: Log;
   readonly #leaseMs: number;
@@ -58,6 +60,7 @@ class Puller implements LeaseFeed {
 
   constructor(connection: NatsConnection, manager: JetStreamManager, log: Log, leaseMs: number, open: OpenOptions) {
     this.#connection = connection;
+    this.#outbox = Outbox.of(connection);
     this.#manager = manager;
     this.#log = log;
     this.#leaseMs = leaseMs;
@@ -116,7 +119,7 @@ class Puller implements LeaseFeed {
 
   #deliver(message: Msg): void {
     this.#asked = Math.max(0, this.#asked - 1);
-    const lease = leaseOf(message);
+    const lease = leaseOf(message, this.#outbox);
     if (this.#held >= this.#open.slots) {
       lease.handBack(0); // a request taken for lost was answered after all
       return;
@@ -180,8 +183,9 @@ class Puller implements LeaseFeed {
 const ACKNOWLEDGE = Buffer.from('+ACK');
 const EXTEND = Buffer.from('+WPI');
 
-function leaseOf(message: Msg): Lease {
-  const { delivery, command, publishedAt } = positionOf(message.reply ?? '');
+function leaseOf(message: Msg, outbox: Outbox): Lease {
+  const reply = message.reply ?? '';
+  const { delivery, command, publishedAt } = positionOf(reply);
   return {
     subject: message.subject,
     command,
@@ -191,9 +195,9 @@ function leaseOf(message: Msg): Lease {
     get headers() {
       return headersOf(message);
     },
-    acknowledge: () => message.respond(ACKNOWLEDGE),
-    extend: () => message.respond(EXTEND),
-    handBack: (delayMs) => message.respond(delayMs > 0 ? `-NAK {"delay": ${nanosOf(Math.ceil(delayMs))}}` : '-NAK'),
+    acknowledge: () => outbox.send(reply, ACKNOWLEDGE),
+    extend: () => outbox.send(reply, EXTEND),
+    handBack: (delayMs) => outbox.send(reply, Buffer.from(delayMs > 0 ? `-NAK {"delay": ${nanosOf(Math.ceil(delayMs))}}` : '-NAK')),
   };
 }
 

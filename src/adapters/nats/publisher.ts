@@ -8,6 +8,7 @@ import { JetStreamApiCodes } from '@nats-io/jetstream';
 import { createInbox, headers, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { StorageRefusedError, UnconfirmedError, VersionConflictError } from '../../domain/errors.ts';
 import type { Sequence } from '../../domain/ids.ts';
+import { Outbox } from './outbox.ts';
 
 export interface PublishOptions {
   /** Append only if this is the sequence of the subject's last message; 0 for none (invariant 2). */
@@ -44,6 +45,7 @@ interface Answer {
 
 export class Publisher {
   readonly #connection: NatsConnection;
+  readonly #outbox: Outbox;
   readonly #prefix: string;
   readonly #answers: Subscription;
   readonly #inFlight = new Map<string, InFlight>();
@@ -57,6 +59,7 @@ export class Publisher {
 
   constructor(connection: NatsConnection, options: PublisherOptions = {}) {
     this.#connection = connection;
+    this.#outbox = Outbox.of(connection);
     this.#maxInFlight = options.maxInFlight ?? 4096;
     this.#answerTimeoutMs = options.answerTimeoutMs ?? 10_000;
     this.#prefix = `${createInbox()}.`;
@@ -72,20 +75,31 @@ export class Publisher {
    * @throws {StorageRefusedError} Not stored, and why.
    * @throws {UnconfirmedError} Nobody knows. Read back.
    */
-  async publish(subject: string, body: Uint8Array, options: PublishOptions = {}): Promise<Stored> {
-    while (!this.#closed && (!this.#connected || this.#inFlight.size >= this.#maxInFlight)) {
-      await new Promise<void>((proceed) => this.#waiting.push(proceed));
-    }
-    if (this.#closed) throw new UnconfirmedError(subject, 'the publisher is closed; nothing was sent');
+  publish(subject: string, body: Uint8Array, options: PublishOptions = {}): Promise<Stored> {
+    return this.#mustWait() ? this.#publishLater(subject, body, options) : this.#publishNow(subject, body, options);
+  }
+
+  #mustWait(): boolean {
+    return !this.#closed && (!this.#connected || this.#inFlight.size >= this.#maxInFlight);
+  }
+
+  async #publishLater(subject: string, body: Uint8Array, options: PublishOptions): Promise<Stored> {
+    while (this.#mustWait()) await new Promise<void>((proceed) => this.#waiting.push(proceed));
+    return this.#publishNow(subject, body, options);
+  }
+
+  #publishNow(subject: string, body: Uint8Array, options: PublishOptions): Promise<Stored> {
     return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new UnconfirmedError(subject, 'the publisher is closed; nothing was sent'));
+        return;
+      }
       const token = (this.#next++).toString(36);
       this.#inFlight.set(token, { subject, expected: options.expectedSequence, sentAt: performance.now(), resolve, reject });
-      try {
-        this.#connection.publish(subject, body, { reply: this.#prefix + token, headers: headersOf(options) });
-      } catch (error) {
-        this.#inFlight.delete(token); // refused by the client itself, e.g. larger than the server's max_payload: nothing was sent
+      this.#outbox.send(subject, body, { reply: this.#prefix + token, headers: headersOf(options) }, (error) => {
+        this.#inFlight.delete(token); // e.g. larger than the server's max_payload: nothing was sent
         reject(error);
-      }
+      });
     });
   }
 

@@ -5,26 +5,26 @@ import type { Identity } from '../../runtime/ports.ts';
 
 /** Who this process is in the log. The random part keeps two containers with the same host name and process id apart. */
 export function processIdentity(): Identity {
-  const eventId = monotonicFactory();
+  const eventId = monotonicFactory(() => random(1)[0]! / 256);
   const instance = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`;
   return {
     source: `/almanac/${encodeURIComponent(instance)}`,
     eventId: () => eventId(),
     // https://www.w3.org/TR/trace-context/#traceparent-header, not sampled: nobody has asked for spans
-    traceparent: () => `00-${randomHex(16)}-${randomHex(8)}-00`,
+    traceparent: () => `00-${random(16).toString('hex')}-${random(8).toString('hex')}-00`,
   };
 }
 
 /** Asking the system for each few bytes costs more than the rest of starting a run. */
-const POOL_BYTES = 24 * 256;
-let pool = Buffer.alloc(0);
+const POOL_BYTES = 8_192;
+let pool = randomBytes(POOL_BYTES);
 let used = 0;
 
-function randomHex(bytes: number): string {
+function random(bytes: number): Buffer {
   if (used + bytes > pool.length) {
     pool = randomBytes(POOL_BYTES);
     used = 0;
   }
   used += bytes;
-  return pool.toString('hex', used - bytes, used);
+  return pool.subarray(used - bytes, used);
 }

@@ -116,8 +116,6 @@ export class MicrostepPlans {
     if (first === undefined) return undefined;
     const [after, actions] = first;
     const completions = rest.flatMap(([, listed]) => listed.filter((action) => action.type === COMPLETION));
-    // A completion that the skeleton answers otherwise than by its root would hide the ones after it.
-    if (after.status === 'active' && completions.length !== rest.length) return undefined;
     return {
       after,
       actionTypes: actions.map((action) => action.type),

@@ -80,7 +80,7 @@ function stillReferenced(next: AnyMachineSnapshot, activities: ById<StartedActiv
 
 function* started(before: ById<StartedActivity>, after: ById<StartedActivity>): Generator<Effect> {
   for (const id in after) {
-    const { finished: _, ...activity } = after[id]!;
+    const activity = after[id]!;
     if (before[id]?.visit !== activity.visit) yield { type: 'startActivity', id, ...activity };
   }
 }

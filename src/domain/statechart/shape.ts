@@ -6,7 +6,7 @@ export interface MachineShape {
   readonly root: StateShape;
 }
 
-export interface StateShape {
+interface StateShape {
   readonly id: string;
   readonly key: string;
   readonly type: 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
@@ -22,7 +22,7 @@ export interface StateShape {
   readonly states?: readonly StateShape[];
 }
 
-export interface EdgeShape {
+interface EdgeShape {
   readonly kind: 'event' | 'timer' | 'always' | 'activityDone' | 'activityFailed' | 'stateDone';
   /** The event type; of a timer its delay; of an activity its id; empty for `always` and `stateDone`. */
   readonly on: string;

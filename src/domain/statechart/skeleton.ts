@@ -20,7 +20,7 @@ export interface Skeleton {
 }
 
 /** The event that takes exactly the transitions whose ids are in `taking`. */
-export interface TakeEvent {
+interface TakeEvent {
   readonly type: typeof TAKE;
   readonly taking: ReadonlySet<string>;
 }

@@ -25,6 +25,8 @@ describe('describeState', () => {
     const statechart = foldable(machine, { memoise: false });
     const { snapshot } = statechart.start(undefined, environment);
     const swapped: Snapshot = { ...snapshot, value: { first: 'a', second: 'a' } };
+    expect(Object.keys(statechart.hydrate(swapped).value)).toEqual(['second', 'first']);
+    expect(statechart.hydrate(swapped)._nodes.map((node) => node.id)).toEqual(['p', 'p.second', 'p.second.a', 'p.first', 'p.first.a']);
     const step = statechart.step(swapped, { kind: 'event', event: { type: 'go' } }, environment)!;
     expect(describeState(step.snapshot.value)).toBe('(second.b|first.b)');
     expect(Object.keys(step.snapshot.value)).toEqual(['second', 'first']);
