@@ -36,6 +36,9 @@ import { Operations } from './runtime/operations.ts';
 import type { Log } from './runtime/ports.ts';
 import { type Schedule, Scheduler } from './runtime/scheduler.ts';
 
+/** While stopping. Docker kills after ten seconds. */
+const ANSWERS_WITHIN_MS = 3_000;
+
 export interface Service {
   readonly natsUrl: string;
   readonly natsVersion: string;
@@ -112,7 +115,7 @@ async function startParts(
     log,
   });
   await host.start();
-  onStop(() => host.stop());
+  onStop(() => stopHost(host, publisher));
 
   const schedules = schedulesOf(config);
   const commands = natsCommandSender(publisher);
@@ -185,6 +188,13 @@ function sweepRegularly(sweep: () => Promise<number>, log: Log): () => Promise<v
     clearInterval(timer);
     await current;
   };
+}
+
+/** What holds a run may wait for the answer of a server that is away. After a while nobody waits any more: the next holder reads back. */
+async function stopHost(host: Host, publisher: Publisher): Promise<void> {
+  const timer = setTimeout(() => publisher.close(), ANSWERS_WITHIN_MS);
+  await host.stop();
+  clearTimeout(timer);
 }
 
 function once(action: () => Promise<void>): () => Promise<void> {

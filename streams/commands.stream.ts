@@ -1,5 +1,5 @@
 import type { StreamConfig } from '@nats-io/jetstream';
-import { type JobTypeId, jobTypeId, type RunId, runId } from '../src/domain/ids.ts';
+import { isSafeToken, type JobTypeId, type RunId } from '../src/domain/ids.ts';
 import { LANES, type Lane } from '../src/domain/job-type.ts';
 import { DEAD_LETTER_HEADROOM_BYTES, SERVER_MAX_PAYLOAD_BYTES } from './dead-letters.stream.ts';
 import type { DeclaredStream } from './declared-stream.ts';
@@ -32,18 +32,13 @@ export type CommandAddress = { kind: 'start'; jobType: JobTypeId; lane: Lane } |
 
 /** What a command subject says; undefined when it is not one of the grammar. Never throws: subjects come from strangers. */
 export function parseCommandSubject(subject: string): CommandAddress | undefined {
-  const [root, type, verb, rest, ...more] = subject.split('.');
-  if (root !== 'cmd' || type === undefined || rest === undefined || more.length > 0) return undefined;
-  try {
-    if (verb === 'start') {
-      const lane = LANES.find((name) => name === rest);
-      return lane && { kind: 'start', jobType: jobTypeId(type), lane };
-    }
-    if (verb === 'signal') return { kind: 'signal', jobType: jobTypeId(type), runId: runId(rest) };
-  } catch {
-    return undefined; // an id that is not a safe token: not of the grammar
-  }
-  return undefined;
+  const tokens = subject.split('.');
+  const [root, type, verb, rest] = tokens;
+  if (tokens.length !== 4 || root !== 'cmd' || !isSafeToken(type!) || !isSafeToken(rest!)) return undefined;
+  const jobType = type as JobTypeId;
+  if (verb === 'signal') return { kind: 'signal', jobType, runId: rest as RunId };
+  const lane = LANES.find((name) => name === rest);
+  return verb === 'start' && lane !== undefined ? { kind: 'start', jobType, lane } : undefined;
 }
 
 /** Durable name of the consumer that leases start commands of one job type and lane. */

@@ -1,5 +1,5 @@
 import type { StreamConfig } from '@nats-io/jetstream';
-import { type JobTypeId, jobTypeId, type RunId, runId, type ScheduleId } from '../src/domain/ids.ts';
+import { isSafeToken, type JobTypeId, type RunId, type ScheduleId } from '../src/domain/ids.ts';
 import type { DeclaredStream } from './declared-stream.ts';
 import { nanosOf } from './nanoseconds.ts';
 
@@ -25,13 +25,12 @@ export const scheduleEventSubject = (schedule: ScheduleId) => `evt.schedule.${sc
 export const runEventFilter = (jobType?: JobTypeId, run?: RunId) =>
   run === undefined && jobType === undefined ? 'evt.run.>' : `evt.run.${jobType ?? '*'}.${run ?? '*'}`;
 
+const RUN_EVENT_SUBJECT = /^evt\.run\.([^.]+)\.([^.]+)$/;
+
 /** Undefined when the subject is not a run's. Never throws. */
 export function parseRunEventSubject(subject: string): { jobType: JobTypeId; runId: RunId } | undefined {
-  const [root, kind, type, run, ...more] = subject.split('.');
-  if (root !== 'evt' || kind !== 'run' || type === undefined || run === undefined || more.length > 0) return undefined;
-  try {
-    return { jobType: jobTypeId(type), runId: runId(run) };
-  } catch {
-    return undefined;
-  }
+  const match = RUN_EVENT_SUBJECT.exec(subject);
+  if (match === null) return undefined;
+  const [, jobType, run] = match as unknown as [string, string, string];
+  return isSafeToken(jobType) && isSafeToken(run) ? { jobType: jobType as JobTypeId, runId: run as RunId } : undefined;
 }

@@ -2,9 +2,13 @@
 import { execFile } from 'node:child_process';
 import { expect, it } from 'vitest';
 
-it.each(['types', 'lint', 'dead-code'])('npm run %s finds nothing', async (script) => {
-  const output = await new Promise<string>((resolve) => {
-    execFile('npm', ['run', '--silent', script], (error, stdout, stderr) => resolve(error === null ? '' : `${stdout}${stderr}`));
-  });
-  expect(output).toBe('');
-}, 120_000);
+it.each(['types', 'lint', 'dead-code'])(
+  'npm run %s finds nothing',
+  async (script) => {
+    const output = await new Promise<string>((resolve) => {
+      execFile('npm', ['run', '--silent', script], (error, stdout, stderr) => resolve(error === null ? '' : `${stdout}${stderr}`));
+    });
+    expect(output).toBe('');
+  },
+  120_000,
+);

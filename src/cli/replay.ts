@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Instant, instant, jobTypeId, runId } from '../domain/ids.ts';
+import type { Foreign } from '../runtime/operations.ts';
 import type { StoredRunEvent } from '../runtime/ports.ts';
 import { eventColumns } from './event-columns.ts';
 import { EXIT } from './exit-codes.ts';
@@ -29,7 +30,7 @@ export async function replay({ job, run, since, until, verify, output }: Options
       return printOne(verdict, output);
     }
     const print = printerOf(output);
-    await operations.replay(selection, print.event);
+    await operations.replay(selection, print.event, warnOfForeign);
     await print.end();
   });
 }
@@ -52,6 +53,9 @@ function printerOf(format: Format) {
     end: () => (format === 'json' ? write(count === 0 ? '[]\n' : '\n]\n') : Promise.resolve()),
   };
 }
+
+const warnOfForeign = ({ subject, sequence }: Foreign) =>
+  process.stderr.write(`almanac: the message at ${sequence} of EVENTS, on ${subject}, is not a run event and was left out\n`);
 
 function instantOf(flag: string, text: string | undefined): Instant | undefined {
   if (text === undefined) return undefined;

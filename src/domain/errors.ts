@@ -133,6 +133,14 @@ export class UnconfirmedError extends AlmanacError {
   }
 }
 
+/** This process is on its way out and sends nothing any more. Whoever goes on with the work reads back what was stored. */
+export class StoppingError extends AlmanacError {
+  readonly code = 'STOPPING';
+  constructor(subject: string) {
+    super(`${subject}: not sent, because this process is stopping`);
+  }
+}
+
 /** JetStream refused the message and did not store it, e.g. because the disk quota is used up. Try again when the cause is gone. */
 export class StorageRefusedError extends AlmanacError {
   readonly code = 'STORAGE_REFUSED';

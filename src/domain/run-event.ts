@@ -95,12 +95,22 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 /** @throws {CorruptEventError} The bytes are not a run event of this format. The history needs a person: see the message. */
 export function parseRunEvent(bytes: Uint8Array): RunEvent {
   try {
-    return StoredRunEvent.parse(JSON.parse(decoder.decode(bytes))) as unknown as RunEvent;
+    const event: unknown = JSON.parse(decoder.decode(bytes));
+    StoredRunEvent.parse(event); // its result has the keys in another order, and the snapshot has to stay what it is to the byte
+    return event as RunEvent;
   } catch (cause) {
     throw new CorruptEventError(bytes, { cause });
   }
 }
 
-/** Without the checks of {@link parseRunEvent}: for reading the log in bulk. @throws {SyntaxError} The bytes are not JSON. */
-export const readRunEvent = (bytes: Uint8Array): RunEvent =>
-  JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as RunEvent;
+const bulkDecoder = new TextDecoder();
+
+/** For reading the log in bulk: looks only whether it is a run event at all; undefined when it is not. */
+export function readRunEvent(bytes: Uint8Array): RunEvent | undefined {
+  try {
+    const event = JSON.parse(bulkDecoder.decode(bytes)) as Partial<RunEvent> | null;
+    return event?.data?.snapshot === undefined ? undefined : (event as RunEvent);
+  } catch {
+    return undefined;
+  }
+}

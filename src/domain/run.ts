@@ -31,8 +31,8 @@ export interface Run {
   readonly startedAt: string;
   readonly lease: LeaseMark;
   readonly traceparent?: string | undefined;
-  /** Hash of the last event's bytes, for the chain. */
-  readonly lastHash: string;
+  /** The last event as it is stored, for the chain: hashed only when there is a next one. */
+  readonly lastBytes: Uint8Array;
 }
 
 /** What a decision needs from outside, decided once and stored with it. */
@@ -105,7 +105,7 @@ export function advanceRun(statechart: FoldableStatechart, run: Run, stimulus: S
     ...outcomeField(step.snapshot),
     snapshot: step.snapshot,
     definition: run.definition,
-    previous: run.lastHash,
+    previous: hashOfEvent(run.lastBytes),
   };
   return decision(isFinal(step.snapshot) ? 'almanac.run.finished' : 'almanac.run.transitioned', run, facts, data, step.effects);
 }
@@ -122,7 +122,7 @@ export function resumeRun(run: Run, facts: Facts): Decision {
     startedAt: run.startedAt,
     snapshot: run.snapshot,
     definition: run.definition,
-    previous: run.lastHash,
+    previous: hashOfEvent(run.lastBytes),
   };
   return decision('almanac.run.resumed', run, facts, data, []);
 }
@@ -140,7 +140,7 @@ export function runAfter(jobType: JobTypeId, runId: RunId, event: RunEvent, byte
     startedAt,
     lease,
     traceparent: event.traceparent,
-    lastHash: hashOfEvent(bytes),
+    lastBytes: bytes,
   };
 }
 

@@ -34,6 +34,10 @@ export class HistoryVerifier {
     else this.#open.set(event.subject, { event, bytes });
   }
 
+  foreign({ subject, sequence }: { subject: string; sequence: number }): void {
+    this.#problems.push(`${subject}: the message at ${sequence} is not a run event`);
+  }
+
   result(): { runs: number; events: number; problems: string[] } {
     return { runs: this.#runs, events: this.#events, problems: this.#problems };
   }

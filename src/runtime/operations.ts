@@ -31,6 +31,11 @@ export interface RunFilter {
   readonly outcome?: string | undefined;
   readonly limit: number;
 }
+/** Where a message stands that is not a run event. */
+export interface Foreign {
+  readonly subject: string;
+  readonly sequence: number;
+}
 export type ReplaySelection = Pick<ReadOptions, 'jobType' | 'runId' | 'since' | 'until'>;
 
 export class Operations {
@@ -143,12 +148,17 @@ export class Operations {
    */
   async verify(selection: ReplaySelection): Promise<{ runs: number; events: number; problems: string[] }> {
     const verifier = new HistoryVerifier(this.#options.jobTypes);
-    await this.#options.history.read(selection, (stored) => verifier.take(stored));
+    const onForeign = (where: Foreign) => verifier.foreign(where);
+    await this.#options.history.read({ ...selection, onForeign }, (stored) => verifier.take(stored));
     return verifier.result();
   }
 
   /** Hands over the events of runs in the one order of the log. */
-  replay(selection: ReplaySelection, onEvent: (stored: StoredRunEvent) => Promise<undefined>): Promise<void> {
-    return this.#options.history.read(selection, onEvent);
+  replay(
+    selection: ReplaySelection,
+    onEvent: (stored: StoredRunEvent) => Promise<undefined>,
+    onForeign: (where: Foreign) => void,
+  ): Promise<void> {
+    return this.#options.history.read({ ...selection, onForeign }, onEvent);
   }
 }

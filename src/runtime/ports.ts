@@ -43,6 +43,8 @@ export interface ReadOptions {
   readonly lastPerRun?: boolean | undefined;
   /** Goes on with new events until the signal aborts; without it, reading ends where the log ended when it began. */
   readonly follow?: AbortSignal | undefined;
+  /** Told of messages that are not run events, though they stand where run events belong: somebody else wrote to the stream. */
+  readonly onForeign?: ((where: { subject: string; sequence: number }) => void) | undefined;
 }
 
 /** Reading histories in bulk, in the one total order of the log. */

@@ -10,6 +10,7 @@ import { commands, startConsumerName, startSubject } from '../../../streams/comm
 import { nanosOf } from '../../../streams/nanoseconds.ts';
 import type { Instant } from '../../domain/ids.ts';
 import type { Lease, LeaseFeed, LeaseSource, Log } from '../../runtime/ports.ts';
+import { deliveryPosition, isDelivery } from './ack-subject.ts';
 import { Outbox } from './outbox.ts';
 
 export interface LeaseOptions {
@@ -113,7 +114,7 @@ class Puller implements LeaseFeed {
   #hear(message: Msg): void {
     this.#heardAt = performance.now();
     const status = message.headers?.code ?? 0;
-    if (message.reply?.startsWith('$JS.ACK.')) this.#deliver(message);
+    if (isDelivery(message.reply)) this.#deliver(message);
     else if (status !== 100) this.#endOfRequest(status, message);
   }
 
@@ -185,12 +186,12 @@ const EXTEND = Buffer.from('+WPI');
 
 function leaseOf(message: Msg, outbox: Outbox): Lease {
   const reply = message.reply ?? '';
-  const { delivery, command, publishedAt } = positionOf(reply);
+  const { delivery, sequence, storedAtMs } = deliveryPosition(reply);
   return {
     subject: message.subject,
-    command,
+    command: sequence,
     delivery,
-    publishedAt,
+    publishedAt: storedAtMs as Instant,
     body: message.data,
     get headers() {
       return headersOf(message);
@@ -203,15 +204,4 @@ function leaseOf(message: Msg, outbox: Outbox): Lease {
 
 function headersOf({ headers }: Msg): Record<string, string> {
   return headers === undefined ? {} : Object.fromEntries(headers.keys().map((name) => [name, headers.get(name)]));
-}
-
-/** `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>[.<token>]` */
-function positionOf(reply: string): { delivery: number; command: number; publishedAt: Instant } {
-  const tokens = reply.split('.');
-  const first = tokens.length === 9 ? 4 : 6;
-  return {
-    delivery: Number(tokens[first]),
-    command: Number(tokens[first + 1]),
-    publishedAt: Math.floor(Number(tokens[first + 3]) / 1e6) as Instant,
-  };
 }

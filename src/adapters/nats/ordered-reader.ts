@@ -5,6 +5,7 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, type JetStreamManager, ReplayPolicy } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, nuid, type Subscription } from '@nats-io/transport-node';
 import { nanosOf } from '../../../streams/nanoseconds.ts';
+import { type DeliveryPosition, deliveryPosition, isDelivery, numbersStart } from './ack-subject.ts';
 
 export interface OrderedRead {
   readonly stream: string;
@@ -15,13 +16,11 @@ export interface OrderedRead {
   /** Goes on with new messages until aborted. */
   readonly follow?: AbortSignal | undefined;
 }
-/** One message of the stream. `pending`: how many of the selection come after it. */
+/** One message of the stream. */
 export interface Delivered {
   readonly subject: string;
   readonly data: Uint8Array;
-  readonly sequence: number;
-  readonly storedAtMs: number;
-  readonly pending: number;
+  readonly position: DeliveryPosition;
 }
 type OnMessage = (message: Delivered) => undefined | 'stop' | Promise<undefined | 'stop'>;
 
@@ -43,14 +42,16 @@ class OrderedReader {
   readonly #watch: NodeJS.Timeout;
   #subscription: Subscription | undefined;
   #consumer = '';
-  #draining = false;
+  #waiting = false;
+  #numbersStart = 0;
   #ended = false;
   #lastSequence = 0;
   #delivered = 0;
   /** How many there were when reading began; a log that grows faster than we read must not keep us for ever. */
   #total = Number.POSITIVE_INFINITY;
   #handedOver = 0;
-  #heardAt = performance.now();
+  /** Since the last look. */
+  #heard = true;
 
   constructor(
     connection: NatsConnection,
@@ -66,7 +67,7 @@ class OrderedReader {
     this.#onMessage = onMessage;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#watch = setInterval(() => this.#checkAlive(), HEARTBEAT_MS).unref();
+    this.#watch = setInterval(() => this.#checkAlive(), 3 * HEARTBEAT_MS).unref();
     read.follow?.addEventListener('abort', () => this.#end(), { once: true });
     if (read.follow?.aborted) this.#end();
   }
@@ -79,7 +80,8 @@ class OrderedReader {
     this.#subscription?.unsubscribe();
     this.#queue.length = 0;
     this.#delivered = 0;
-    this.#heardAt = performance.now();
+    this.#numbersStart = 0;
+    this.#heard = true;
     if (this.#ended) return;
     const inbox = createInbox();
     const subscription = this.#connection.subscribe(inbox, { callback: (_, message) => this.#hear(subscription, message) });
@@ -115,42 +117,60 @@ class OrderedReader {
 
   #hear(subscription: Subscription, message: Msg): void {
     if (subscription !== this.#subscription || this.#ended) return;
-    this.#heardAt = performance.now();
-    this.#queue.push(message);
-    if (!this.#draining) void this.#drain().catch((error: unknown) => this.#end(error));
+    this.#heard = true;
+    if (this.#waiting) {
+      this.#queue.push(message);
+      return;
+    }
+    const said = this.#take(message);
+    if (said !== undefined) this.#waitFor(said).catch((error: unknown) => this.#end(error));
   }
 
-  async #drain(): Promise<void> {
-    this.#draining = true;
+  /** While the reader is busy, messages queue up, and so do the server's flow control requests: it stops sending by itself. */
+  async #waitFor(said: Promise<unknown>): Promise<void> {
+    this.#waiting = true;
     try {
-      for (let at = 0; at < this.#queue.length && !this.#ended; at++) {
-        const waited = this.#take(this.#queue[at]!);
-        if (waited instanceof Promise && (await waited) === 'stop') this.#end();
-      }
+      await said;
+      for (let at = 0; at < this.#queue.length && !this.#ended; at++) await this.#take(this.#queue[at]!);
       this.#queue.length = 0;
     } finally {
-      this.#draining = false;
+      this.#waiting = false;
     }
   }
 
-  #take(message: Msg): undefined | Promise<undefined | 'stop'> {
-    if (!message.reply?.startsWith('$JS.ACK.')) {
-      if (message.reply) message.respond(); // flow control: answered in order, so a slow reader slows the server down
-      return undefined;
-    }
-    const position = positionOf(message.reply);
-    if (position.delivered !== this.#delivered + 1) {
+  #take(message: Msg): undefined | Promise<undefined> {
+    if (!isDelivery(message.reply)) return this.#control(message);
+    this.#numbersStart ||= numbersStart(message.reply);
+    const position = deliveryPosition(message.reply, this.#numbersStart);
+    if (position.consumerSequence !== this.#delivered + 1) {
       this.open(); // one was lost on the way: read on after the last good one
       return undefined;
     }
-    this.#delivered = position.delivered;
+    this.#delivered = position.consumerSequence;
     this.#lastSequence = position.sequence;
     this.#handedOver++;
-    const said = this.#onMessage({ subject: message.subject, data: message.data, ...position });
-    if (said instanceof Promise) return said.then((answer) => answer ?? this.#endIfComplete(position.pending));
+    try {
+      const said = this.#onMessage({ subject: message.subject, data: message.data, position });
+      if (said instanceof Promise) return said.then((answer) => this.#after(answer, position.pending));
+      return this.#after(said, position.pending);
+    } catch (error) {
+      this.#end(error);
+      return undefined;
+    }
+  }
+
+  #after(said: undefined | 'stop', pending: number): undefined {
     if (said === 'stop') this.#end();
-    else this.#endIfComplete(position.pending);
-    return undefined;
+    else this.#endIfComplete(pending);
+  }
+
+  /** Flow control is answered in order, so a slow reader slows the server down. A heartbeat tells whether the last messages got lost. */
+  #control(message: Msg): undefined {
+    const stalled = message.headers?.get('Nats-Consumer-Stalled');
+    if (message.reply) message.respond();
+    else if (stalled) this.#connection.publish(stalled);
+    const sent = Number(message.headers?.get('Nats-Last-Consumer') || this.#delivered);
+    if (sent > this.#delivered) this.open();
   }
 
   #endIfComplete(pending = Number.POSITIVE_INFINITY): undefined {
@@ -172,18 +192,7 @@ class OrderedReader {
 
   #checkAlive(): void {
     if (this.#connection.isClosed()) this.#end(new Error('the connection was closed while reading'));
-    else if (!this.#draining && performance.now() - this.#heardAt > 3 * HEARTBEAT_MS) this.open();
+    else if (!this.#waiting && !this.#heard) this.open();
+    this.#heard = false;
   }
-}
-
-/** `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<attempt>.<stream seq>.<consumer seq>.<time>.<pending>[.<token>]` */
-function positionOf(reply: string): { sequence: number; delivered: number; storedAtMs: number; pending: number } {
-  const tokens = reply.split('.');
-  const at = tokens.length === 9 ? 5 : 7;
-  return {
-    sequence: Number(tokens[at]),
-    delivered: Number(tokens[at + 1]),
-    storedAtMs: Math.floor(Number(tokens[at + 2]) / 1e6),
-    pending: Number(tokens[at + 3]),
-  };
 }

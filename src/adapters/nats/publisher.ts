@@ -6,7 +6,7 @@
  */
 import { JetStreamApiCodes } from '@nats-io/jetstream';
 import { createInbox, headers, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { StorageRefusedError, UnconfirmedError, VersionConflictError } from '../../domain/errors.ts';
+import { StoppingError, StorageRefusedError, UnconfirmedError, VersionConflictError } from '../../domain/errors.ts';
 import type { Sequence } from '../../domain/ids.ts';
 import { Outbox } from './outbox.ts';
 
@@ -74,6 +74,7 @@ export class Publisher {
    * @throws {VersionConflictError} The subject moved past `expectedSequence`. Reload and decide again.
    * @throws {StorageRefusedError} Not stored, and why.
    * @throws {UnconfirmedError} Nobody knows. Read back.
+   * @throws {StoppingError} After {@link close}. Not sent.
    */
   publish(subject: string, body: Uint8Array, options: PublishOptions = {}): Promise<Stored> {
     return this.#mustWait() ? this.#publishLater(subject, body, options) : this.#publishNow(subject, body, options);
@@ -91,7 +92,7 @@ export class Publisher {
   #publishNow(subject: string, body: Uint8Array, options: PublishOptions): Promise<Stored> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
-        reject(new UnconfirmedError(subject, 'the publisher is closed; nothing was sent'));
+        reject(new StoppingError(subject)); // not unconfirmed: who tries those again would never end
         return;
       }
       const token = (this.#next++).toString(36);

@@ -3,13 +3,13 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { events, parseRunEventSubject, runEventFilter, runEventSubject } from '../../../streams/events.stream.ts';
 import type { JobTypeId, Sequence } from '../../domain/ids.ts';
 import { readRunEvent } from '../../domain/run-event.ts';
-import type { RunHistory } from '../../runtime/ports.ts';
-import { readOrdered } from './ordered-reader.ts';
+import type { RunHistory, StoredRunEvent } from '../../runtime/ports.ts';
+import { type Delivered, readOrdered } from './ordered-reader.ts';
 import { storedRunEvent } from './run-log.ts';
 
 /** Reading the EVENTS stream. */
 export const natsRunHistory = (connection: NatsConnection, manager: JetStreamManager): RunHistory => ({
-  async read({ jobType, runId, since, until, lastPerRun, follow }, onEvent) {
+  async read({ jobType, runId, since, until, lastPerRun, follow, onForeign }, onEvent) {
     const read = {
       stream: events.name,
       subject: runEventFilter(jobType, runId),
@@ -18,10 +18,11 @@ export const natsRunHistory = (connection: NatsConnection, manager: JetStreamMan
       follow,
     };
     await readOrdered(connection, manager, read, (message) => {
-      if (until !== undefined && message.storedAtMs > until) return 'stop'; // stored in order of time
-      const address = parseRunEventSubject(message.subject);
-      if (address === undefined) return undefined;
-      return onEvent({ ...address, sequence: message.sequence as Sequence, event: readRunEvent(message.data), bytes: message.data });
+      if (until !== undefined && message.position.storedAtMs > until) return 'stop'; // stored in order of time
+      const stored = storedIn(message);
+      if (stored !== undefined) return onEvent(stored);
+      onForeign?.({ subject: message.subject, sequence: message.position.sequence });
+      return undefined;
     });
   },
   async first(jobType, run) {
@@ -36,3 +37,10 @@ export const natsRunHistory = (connection: NatsConnection, manager: JetStreamMan
     });
   },
 });
+
+/** Undefined: somebody else's message on a subject of ours. */
+function storedIn({ subject, position, data }: Delivered): StoredRunEvent | undefined {
+  const address = parseRunEventSubject(subject);
+  const event = address && readRunEvent(data);
+  return event && { jobType: address.jobType, runId: address.runId, sequence: position.sequence as Sequence, event, bytes: data };
+}

@@ -6,10 +6,12 @@ import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine } from 'xstate
 import { ReservedEventError, StatechartCodeError } from '../errors.ts';
 import { definitionHash } from './definition-hash.ts';
 import { rewindRandom, type TransitionEnvironment, withEnvironment } from './environment.ts';
+import type { Evaluated } from './evaluated.ts';
 import { type Hydration, hydration } from './hydration.ts';
 import { type InertScope, inertScope, type OnMicrostep, withInertActors } from './inert-scope.ts';
 import { MemoisedMicrosteps } from './memoised-microsteps.ts';
 import { forwardTimer, type Kept, netStep } from './net-effects.ts';
+import { parseRawAction } from './raw-action.ts';
 import { SLOW } from './slow.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Step } from './step.ts';
@@ -31,7 +33,7 @@ export interface FoldableStatechart {
   readonly machine: AnyStateMachine;
   /** Changes whenever the structure of the machine does (invariant 9). */
   readonly definitionHash: string;
-  /** Macrosteps by how they were evaluated. */
+  /** Macrosteps by how they were evaluated, starts among them. */
   readonly stats: { readonly memoised: number; readonly plain: number };
   /** @throws {StatechartCodeError} The machine's own code threw; nothing was decided. */
   start(input: unknown, environment: TransitionEnvironment): Step;
@@ -76,11 +78,12 @@ class Fold implements FoldableStatechart {
 
   start(input: unknown, environment: TransitionEnvironment): Step {
     return this.#decide('start', environment, () => {
-      this.#inert.begin(undefined);
-      const next: AnyMachineSnapshot = this.#inertMachine.getInitialSnapshot(this.#inert.scope, input);
-      // XState turns a throwing start into status 'error', which would end a run over a typo.
-      if (next.status === 'error') throw next.error;
-      return this.#finish({ visits: 0 }, next, environment);
+      const started = this.#evaluate(
+        undefined,
+        (memoised) => memoised.start(input, this.#inert.scope),
+        () => this.#startPlainly(input),
+      );
+      return this.#finish(NOTHING_KEPT, started, environment);
     });
   }
 
@@ -128,19 +131,35 @@ class Fold implements FoldableStatechart {
   #hear(snapshot: Snapshot, kept: Kept, event: AnyEventObject, environment: TransitionEnvironment): Step | undefined {
     const previous = this.hydrate(snapshot);
     return this.#decide(event.type, environment, () => {
-      const next = this.#transition(previous, event);
-      const heard = next !== previous || this.#inert.listed.length > 0 || kept !== snapshot;
-      return heard ? this.#finish(kept, next, environment) : undefined;
+      const evaluated = this.#evaluate(
+        previous,
+        (memoised) => memoised.macrostep(previous, event, this.#inert.scope),
+        () => this.#inertMachine.transition(previous, event, this.#inert.scope),
+      );
+      const heard = evaluated.snapshot !== previous || evaluated.actions.length > 0 || kept !== snapshot;
+      return heard ? this.#finish(kept, evaluated, environment) : undefined;
     });
   }
 
-  #transition(previous: AnyMachineSnapshot, event: AnyEventObject): AnyMachineSnapshot {
+  #startPlainly(input: unknown): AnyMachineSnapshot {
+    const next: AnyMachineSnapshot = this.#inertMachine.getInitialSnapshot(this.#inert.scope, input);
+    // XState turns a throwing start into status 'error', which would end a run over a typo.
+    if (next.status === 'error') throw next.error;
+    return next;
+  }
+
+  /** From memory where that is certain to give what XState would, else as XState evaluates it. */
+  #evaluate(
+    previous: AnyMachineSnapshot | undefined,
+    fromMemory: (memoised: MemoisedMicrosteps) => Evaluated,
+    plainly: () => AnyMachineSnapshot,
+  ): Evaluated {
     this.#inert.begin(previous);
     if (this.#memoised !== undefined) {
       try {
-        const next = this.#memoised.macrostep(previous, event, this.#inert.scope);
+        const evaluated = fromMemory(this.#memoised);
         this.stats.memoised++;
-        return next;
+        return evaluated;
       } catch (thrown) {
         if (thrown !== SLOW) throw thrown;
         rewindRandom();
@@ -148,11 +167,12 @@ class Fold implements FoldableStatechart {
       }
     }
     this.stats.plain++;
-    return this.#inertMachine.transition(previous, event, this.#inert.scope);
+    const snapshot = plainly();
+    return { snapshot, actions: this.#inert.listed.map(parseRawAction) };
   }
 
-  #finish(kept: Kept, next: AnyMachineSnapshot, environment: TransitionEnvironment): Step {
-    return netStep(kept, next, this.#hydration.canonicalValue(next.value), this.#inert.listed, environment);
+  #finish(kept: Kept, { snapshot, actions }: Evaluated, environment: TransitionEnvironment): Step {
+    return netStep(kept, snapshot, this.#hydration.canonicalValue(snapshot.value), actions, environment);
   }
 
   #decide<Result>(hearing: string, environment: TransitionEnvironment, decide: () => Result): Result {
@@ -163,6 +183,8 @@ class Fold implements FoldableStatechart {
     }
   }
 }
+
+const NOTHING_KEPT: Kept = { visits: 0 };
 
 /** XState lets anyone send what its own activities, timers and completions cause, and reads `*` as a wildcard. */
 const isReserved = (eventType: string): boolean => eventType === '*' || eventType.startsWith('xstate.');

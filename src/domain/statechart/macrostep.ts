@@ -2,6 +2,7 @@
 import type { AnyActorScope, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import type { MicrostepPlan, MicrostepPlans, Stage } from './microstep-plan.ts';
 import { PlannedActions } from './planned-actions.ts';
+import type { RawAction } from './raw-action.ts';
 import { SLOW } from './slow.ts';
 import { asSnapshot, type WorkingSnapshot } from './working-snapshot.ts';
 
@@ -29,6 +30,10 @@ export class Macrostep {
     this.#actions = new PlannedActions(machine, working, scope);
   }
 
+  get listed(): readonly RawAction[] {
+    return this.#actions.listed;
+  }
+
   nextRaised(): AnyEventObject | undefined {
     return this.#actions.raised.shift();
   }
@@ -36,15 +41,18 @@ export class Macrostep {
   /** One microstep. False: XState would have returned the very same snapshot. */
   take(transitions: readonly AnyTransitionDefinition[], event: AnyEventObject): boolean {
     if (transitions.length === 0) return false;
-    const plan = this.#plans.plan(asSnapshot(this.#working), this.template, transitions);
+    return this.play(this.#plans.plan(asSnapshot(this.#working), this.template, transitions), event);
+  }
+
+  play(plan: MicrostepPlan | undefined, event: AnyEventObject): boolean {
     if (plan === undefined) throw SLOW;
     this.#actions.touched = false;
-    for (const stage of plan.stages) this.#play(stage, event);
+    for (const stage of plan.stages) this.#playStage(stage, event);
     if (plan.changesConfiguration) this.#enter(plan);
     return plan.changesConfiguration || this.#actions.touched;
   }
 
-  #play(stage: Stage, event: AnyEventObject): void {
+  #playStage(stage: Stage, event: AnyEventObject): void {
     this.#actions.run(stage.actions, event, stage.startsActors);
     for (const type of stage.completionEvents) this.#actions.raised.push({ type, output: undefined });
     if (stage.final !== undefined) this.#complete(stage.final, event);

@@ -5,9 +5,11 @@
  */
 import type { AnyActorScope, AnyEventObject, AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { evaluateGuard } from 'xstate/guards';
+import type { Evaluated } from './evaluated.ts';
 import type { Hydration } from './hydration.ts';
 import { Macrostep } from './macrostep.ts';
 import { MicrostepPlans } from './microstep-plan.ts';
+import { refuseSpawn } from './planned-actions.ts';
 import { SLOW } from './slow.ts';
 import { asSnapshot, type WorkingSnapshot } from './working-snapshot.ts';
 
@@ -19,25 +21,46 @@ export class MemoisedMicrosteps {
   readonly #hydration: Hydration;
   readonly #plans: MicrostepPlans;
   readonly #maxIterations: number;
+  /** What distinguishes a snapshot from a template while only the root is active, and not entered. */
+  readonly #before: object;
 
   constructor(machine: AnyStateMachine, hydration: Hydration) {
     this.#machine = machine;
     this.#hydration = hydration;
     this.#plans = new MicrostepPlans(machine, hydration);
     this.#maxIterations = (machine.options as { maxIterations?: number } | undefined)?.maxIterations ?? Number.POSITIVE_INFINITY;
+    const { root } = machine;
+    this.#before = { _nodes: [root], tags: new Set(root.tags), status: 'active', children: {}, historyValue: {} };
   }
 
-  /**
-   * Lists actions with the scope and returns the next snapshot, or the previous one itself when nothing changed.
-   * @throws {SLOW} Evaluate it again with XState, from the beginning: guards and assigns may have run already.
-   */
-  macrostep(previous: AnyMachineSnapshot, event: AnyEventObject, scope: AnyActorScope): AnyMachineSnapshot {
+  /** @throws {SLOW} Start it again with XState, from the beginning: context and assigns may have been evaluated already. */
+  start(input: unknown, scope: AnyActorScope): Evaluated {
+    const plan = this.#plans.start();
+    if (plan === undefined) throw SLOW;
+    const unentered = this.#hydration.template({});
+    const working = { ...unentered, ...this.#before, context: this.#initialContext(input, scope) } as unknown as WorkingSnapshot;
+    const macrostep = new Macrostep(this.#machine, working, unentered, scope, this.#plans);
+    const event = { type: 'xstate.init', input };
+    macrostep.play(plan, event);
+    this.#settle(macrostep, working, event);
+    return { snapshot: asSnapshot(working), actions: macrostep.listed };
+  }
+
+  /** @throws {SLOW} Evaluate it again with XState, from the beginning: guards and assigns may have run already. */
+  macrostep(previous: AnyMachineSnapshot, event: AnyEventObject, scope: AnyActorScope): Evaluated {
     const transitions = this.#select(previous, event);
     // No transition for an error ends the whole statechart, and stopping stops its actors: rare, and XState's to do.
     if (transitions.length === 0 && event.type.startsWith('xstate.error.actor')) throw SLOW;
     const working = { ...previous } as unknown as WorkingSnapshot;
     const macrostep = new Macrostep(this.#machine, working, this.#hydration.template(previous.value), scope, this.#plans);
-    let changed = macrostep.take(transitions, event);
+    const heard = macrostep.take(transitions, event);
+    const changed = this.#settle(macrostep, working, event) || heard;
+    return { snapshot: changed ? asSnapshot(working) : previous, actions: macrostep.listed };
+  }
+
+  /** Follows eventless transitions and raised events until there are none. True: something changed. */
+  #settle(macrostep: Macrostep, working: WorkingSnapshot, event: AnyEventObject): boolean {
+    let changed = false;
     let hearing = event;
     let tryEventless = true;
     for (let iteration = 1; working.status === 'active'; iteration++) {
@@ -56,7 +79,13 @@ export class MemoisedMicrosteps {
       changed ||= stepChanged;
       tryEventless = !eventless || stepChanged;
     }
-    return changed ? asSnapshot(working) : previous;
+    return changed;
+  }
+
+  /** A factory is called once, as XState calls it; a literal is shared by all runs. */
+  #initialContext(input: unknown, { self }: AnyActorScope): unknown {
+    const { context } = this.#machine.config as { readonly context?: unknown };
+    return typeof context === 'function' ? { ...context({ spawn: refuseSpawn, input, self }) } : context || {};
   }
 
   #select(snapshot: AnyMachineSnapshot, event: AnyEventObject): Transitions {

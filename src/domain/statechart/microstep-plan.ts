@@ -2,16 +2,10 @@
  * What a microstep does structurally: which actions run in which order, and which configuration follows. It depends only on the
  * configuration, the remembered history and the transitions selected, never on context, so XState is asked once for each.
  */
-import {
-  type AnyEventObject,
-  type AnyMachineSnapshot,
-  type AnyStateMachine,
-  type AnyStateNode,
-  type AnyTransitionDefinition,
-  getMicrosteps,
-} from 'xstate';
+import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { configurationKey, type Hydration } from './hydration.ts';
-import { COMPLETION, type Marker, type Skeleton, skeletonOf, TAKE } from './skeleton.ts';
+import { type Marker, type Skeleton, skeletonOf } from './skeleton.ts';
+import { askToStart, askToTake, historyOf, mapValues, type SkeletonAnswer } from './skeleton-answer.ts';
 
 export interface MicrostepPlan {
   readonly stages: readonly Stage[];
@@ -45,12 +39,19 @@ export class MicrostepPlans {
   readonly #hydration: Hydration;
   readonly #skeleton: Skeleton;
   readonly #plans = new Map<string, MicrostepPlan | undefined>();
+  #start: { readonly plan: MicrostepPlan | undefined } | undefined;
   readonly #templateKeys = new WeakMap<AnyMachineSnapshot, string>();
 
   constructor(machine: AnyStateMachine, hydration: Hydration) {
     this.#machine = machine;
     this.#hydration = hydration;
     this.#skeleton = skeletonOf(machine);
+  }
+
+  /** The first microstep of every run. Undefined: XState has to evaluate it itself. */
+  start(): MicrostepPlan | undefined {
+    this.#start ??= { plan: this.#planOf(askToStart(this.#skeleton), [this.#machine.root]) };
+    return this.#start.plan;
   }
 
   /** Undefined: XState has to evaluate this one itself. `template` is that of the current configuration. */
@@ -62,7 +63,7 @@ export class MicrostepPlans {
     const key = this.#key(current, template, transitions);
     const known = this.#plans.get(key);
     if (known !== undefined || this.#plans.has(key)) return known;
-    const plan = this.#learn(current, transitions);
+    const plan = this.#planOf(askToTake(this.#skeleton, current, transitions), current._nodes);
     if (this.#plans.size >= MAX_PLANS) this.#plans.clear();
     this.#plans.set(key, plan);
     return plan;
@@ -80,10 +81,9 @@ export class MicrostepPlans {
     return `${key}|${remembered.join(';')}`;
   }
 
-  #learn(current: AnyMachineSnapshot, transitions: readonly AnyTransitionDefinition[]): MicrostepPlan | undefined {
-    const asked = this.#ask(current, transitions);
+  #planOf(asked: SkeletonAnswer | undefined, nodesBefore: readonly AnyStateNode[]): MicrostepPlan | undefined {
     if (asked === undefined) return undefined;
-    const { after, actionTypes, completionEvents } = asked;
+    const { after, actionTypes, completionEvents, changesHistory } = asked;
     const stages = this.#stages(actionTypes, completionEvents, after.status === 'done');
     if (stages === undefined) return undefined;
 
@@ -91,36 +91,11 @@ export class MicrostepPlans {
     const nodes = this.#realNodes(after._nodes);
     // Not a legal configuration (history can lead there): let XState speak for itself.
     if (!sameNodes(next._nodes, nodes)) return undefined;
-    const changesHistory = asked.changesHistory;
     return {
       stages: stages.filter((stage) => stage.actions.length > 0 || stage.completionEvents.length > 0 || stage.final !== undefined),
       next,
-      changesConfiguration: changesHistory || !sameNodes(current._nodes, nodes),
+      changesConfiguration: changesHistory || !sameNodes(nodesBefore, nodes),
       ...(changesHistory ? { history: mapValues(historyOf(after), (remembered) => this.#realNodes(remembered)) } : {}),
-    };
-  }
-
-  /** Takes the same transitions on the skeleton. */
-  #ask(current: AnyMachineSnapshot, transitions: readonly AnyTransitionDefinition[]) {
-    const skeleton = this.#skeleton;
-    const toSkeleton = (nodes: readonly AnyStateNode[]) => nodes.map((node) => skeleton.nodeById(node.id));
-    const history = mapValues(historyOf(current), toSkeleton);
-    const base = {
-      ...(skeleton.machine.resolveState({ value: current.value, context: {} } as never) as AnyMachineSnapshot),
-      _nodes: toSkeleton(current._nodes),
-      historyValue: history,
-    };
-    const taking = new Set(transitions.map((transition) => skeleton.transitionId(transition)));
-    const microsteps = getMicrosteps(skeleton.machine, base as never, { type: TAKE, taking } as never) as unknown as SkeletonMicrostep[];
-    const [first, ...rest] = microsteps;
-    if (first === undefined) return undefined;
-    const [after, actions] = first;
-    const completions = rest.flatMap(([, listed]) => listed.filter((action) => action.type === COMPLETION));
-    return {
-      after,
-      actionTypes: actions.map((action) => action.type),
-      completionEvents: completions.map((action) => action.info.event.type),
-      changesHistory: historyOf(after) !== history,
     };
   }
 
@@ -157,11 +132,6 @@ export class MicrostepPlans {
   }
 }
 
-type SkeletonMicrostep = readonly [
-  AnyMachineSnapshot,
-  readonly { readonly type: string; readonly info: { readonly event: AnyEventObject } }[],
-];
-
 function stageOf(marker: Marker, entering: boolean): Stage {
   const plain = { startsActors: false, completionEvents: [] };
   switch (marker.kind) {
@@ -181,13 +151,6 @@ function stageOf(marker: Marker, entering: boolean): Stage {
 }
 
 const own = (actions: readonly unknown[]): PlannedAction[] => actions.map((action) => ({ kind: 'own', action }));
-
-type History = Readonly<Record<string, readonly AnyStateNode[]>>;
-const historyOf = (snapshot: AnyMachineSnapshot): History => snapshot.historyValue as History;
-
-function mapValues<From, To>(record: Readonly<Record<string, From>>, map: (value: From) => To): Record<string, To> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
-}
 
 const sameNodes = (some: readonly AnyStateNode[], others: readonly AnyStateNode[]): boolean =>
   some.length === others.length && others.every((node) => some.includes(node));

@@ -3,7 +3,7 @@ import type { AnyMachineSnapshot, AnyStateNode, StateValue } from 'xstate';
 import type { Effect } from './effect.ts';
 import type { TransitionEnvironment } from './environment.ts';
 import type { Json } from './json.ts';
-import { parseRawAction } from './raw-action.ts';
+import type { RawAction } from './raw-action.ts';
 import { serializeError } from './serialized-error.ts';
 import type { ArmedTimer, Snapshot, StartedActivity } from './snapshot.ts';
 import type { Step } from './step.ts';
@@ -22,11 +22,11 @@ export function netStep(
   kept: Kept,
   next: AnyMachineSnapshot,
   value: StateValue,
-  listed: readonly unknown[],
+  actions: readonly RawAction[],
   environment: TransitionEnvironment,
 ): Step {
   const ledger = new VisitLedger(kept, environment);
-  for (const action of listed) ledger.record(parseRawAction(action));
+  for (const action of actions) ledger.record(action);
   ledger.settle();
 
   const active = next.status === 'active';

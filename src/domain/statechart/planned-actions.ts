@@ -4,7 +4,7 @@
  */
 import type { AnyActorScope, AnyEventObject, AnyStateMachine } from 'xstate';
 import type { PlannedAction } from './microstep-plan.ts';
-import type { ActorReference } from './raw-action.ts';
+import { type ActorReference, isReference, type RawAction, rawBuiltIn } from './raw-action.ts';
 import { SLOW } from './slow.ts';
 import type { WorkingSnapshot } from './working-snapshot.ts';
 
@@ -25,6 +25,8 @@ interface BuiltIn {
 }
 
 export class PlannedActions {
+  /** What there is to do in the world so far, in order. */
+  readonly listed: RawAction[] = [];
   /** Events raised so far and not heard yet. */
   readonly raised: AnyEventObject[] = [];
   /** Something other than the configuration was touched, where XState would have cloned the snapshot. */
@@ -49,7 +51,7 @@ export class PlannedActions {
           this.#spawn(planned.invoke.id, String(planned.invoke.src), planned.invoke.input, planned.invoke.systemId, event);
           break;
         case 'stop':
-          this.#stop(this.#working.children[planned.id], event);
+          this.#stop(this.#working.children[planned.id]);
       }
     }
   }
@@ -59,7 +61,8 @@ export class PlannedActions {
     const args: ActionArguments = { context: this.#working.context, event, self: this.#scope.self, system: this.#scope.system };
     const params = paramsOf(action, args);
     if (!isBuiltIn(implementation)) {
-      this.#list(nameOf(action), params, args, implementation);
+      if (implementation === undefined) throw SLOW; // XState lists it, and it is refused there
+      this.listed.push({ type: 'custom', name: nameOf(action), params, event });
       return;
     }
     this.#runBuiltIn(implementation, args, params, startsActors);
@@ -90,7 +93,9 @@ export class PlannedActions {
         if (startsActors && builtIn.type === 'xstate.sendTo') throw SLOW;
         const [, resolved, more] = this.#resolve(builtIn, args, params);
         if (more !== undefined) throw SLOW;
-        this.#list(builtIn.type, resolved, args, builtIn);
+        const listed = rawBuiltIn({ type: builtIn.type, params: resolved });
+        if (listed === undefined) throw SLOW;
+        this.listed.push(listed);
         return;
       }
       default:
@@ -113,35 +118,33 @@ export class PlannedActions {
 
   #stopChild(target: unknown, args: ActionArguments, params: unknown): void {
     const found = typeof target === 'function' ? (target as Expression)(args, params) : target;
-    this.#stop(typeof found === 'string' ? this.#working.children[found] : (found as ActorReference | undefined), args.event);
+    this.#stop(typeof found === 'string' ? this.#working.children[found] : found);
   }
 
   #spawn(id: string, src: string, given: unknown, systemId: string | undefined, event: AnyEventObject): void {
-    if (!(src in (this.#machine.implementations.actors as object))) throw SLOW;
+    // A system id can be looked up at once, by what comes after it in this macrostep.
+    if (systemId !== undefined || !(src in (this.#machine.implementations.actors as object))) throw SLOW;
     const { context } = this.#working;
     const input = typeof given === 'function' ? (given as Expression)({ context, event, self: this.#scope.self }) : given;
     const actorRef = { id, src };
     this.touched = true;
     this.#working.children = { ...this.#working.children, [id]: actorRef };
-    this.#list('xstate.spawnChild', { id, systemId, actorRef, src, input }, { event });
+    this.listed.push({ type: 'xstate.spawnChild', params: { id, src, actorRef, input } });
   }
 
-  #stop(reference: ActorReference | undefined, event: AnyEventObject): void {
+  #stop(reference: unknown): void {
+    if (reference !== undefined && !isReference(reference)) throw SLOW;
     this.touched = true;
     if (reference !== undefined) {
       const { [reference.id]: _, ...others } = this.#working.children;
       this.#working.children = others;
     }
-    this.#list('xstate.stopChild', reference, { event });
+    this.listed.push({ type: 'xstate.stopChild', params: reference });
   }
 
   #resolve(builtIn: BuiltIn, args: ActionArguments, params: unknown): Resolved {
     const extra = { internalQueue: this.raised, deferredActorIds: undefined };
     return builtIn.resolve(this.#scope, this.#working, args, params, builtIn, extra);
-  }
-
-  #list(type: string, params: unknown, info: object, exec: unknown = refuseSpawn): void {
-    this.#scope.actionExecutor({ type, params, info, exec } as never);
   }
 
   #implementationOf(action: unknown): unknown {
@@ -172,6 +175,7 @@ function evaluateEach(assignment: Readonly<Record<string, unknown>>, args: objec
   return evaluated;
 }
 
-function refuseSpawn(): never {
-  throw new TypeError('spawn() inside assign leaves no trace in a log: use spawnChild() or invoke');
+/** An actor made inside assign or context leaves no trace in a log, and how it is refused does not depend on how it was evaluated. */
+export function refuseSpawn(): never {
+  throw SLOW;
 }

@@ -10,7 +10,8 @@ export interface ActorReference {
   readonly id: string;
 }
 
-const reference = z.custom<ActorReference>((value) => isObject(value) && typeof value.id === 'string', 'not an actor reference');
+export const isReference = (value: unknown): value is ActorReference => isObject(value) && typeof value.id === 'string';
+const reference = z.custom<ActorReference>(isReference, 'not an actor reference');
 const event = z.custom<AnyEventObject>((value) => isObject(value) && typeof value.type === 'string', 'not an event');
 // Not z.number(): a delay that is NaN or infinite is refused later, where the message can name the timer.
 const delayMs = z.custom<number>((value) => typeof value === 'number').optional();
@@ -54,6 +55,11 @@ const Custom = z
   .transform(({ type, params, info }) => ({ type: 'custom' as const, name: type, params, event: info.event }));
 
 export type RawAction = z.output<typeof BuiltIn> | z.output<typeof Custom>;
+
+/** What one of XState's own action creators resolved to, outside of XState's list. Undefined: {@link parseRawAction} says why not. */
+export function rawBuiltIn(resolved: { readonly type: string; readonly params: unknown }): RawAction | undefined {
+  return BuiltIn.safeParse(resolved).data;
+}
 
 /** @throws {TypeError} XState listed something that is unknown here, or that no log can hold. The message says what and why. */
 export function parseRawAction(listed: unknown): RawAction {

@@ -1,0 +1,46 @@
+/**
+ * What JetStream says of a delivered message in its reply subject:
+ * `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>[.<random>]`
+ * https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-15.md
+ */
+export interface DeliveryPosition {
+  /** 1 for the first delivery. */
+  readonly delivery: number;
+  /** Place in the stream. */
+  readonly sequence: number;
+  /** Count of what this consumer was sent. */
+  readonly consumerSequence: number;
+  readonly storedAtMs: number;
+  /** How many of the consumer's selection come after it. */
+  readonly pending: number;
+}
+
+export const isDelivery = (reply: string | undefined): reply is string => reply?.startsWith('$JS.ACK.') ?? false;
+
+const DOT = 46;
+const ZERO = 48;
+/** Without domain and account. */
+const SHORT_FORM_TOKENS = 9;
+
+/** Where the numbers begin. The same for every message of a consumer. */
+export function numbersStart(reply: string): number {
+  const tokens = reply.split('.');
+  return tokens.slice(0, tokens.length === SHORT_FORM_TOKENS ? 4 : 6).join('.').length + 1;
+}
+
+/** Reads the digits where they stand: every message that is read or leased passes here. */
+export function deliveryPosition(reply: string, start = numbersStart(reply)): DeliveryPosition {
+  const numbers = [0, 0, 0, 0, 0];
+  let current = 0;
+  let value = 0;
+  for (let at = start; at < reply.length && current < 5; at++) {
+    const code = reply.charCodeAt(at);
+    if (code === DOT) {
+      numbers[current++] = value;
+      value = 0;
+    } else value = value * 10 + code - ZERO;
+  }
+  if (current < 5) numbers[current] = value;
+  const [delivery, sequence, consumerSequence, storedAtNanos, pending] = numbers as [number, number, number, number, number];
+  return { delivery, sequence, consumerSequence, storedAtMs: Math.floor(storedAtNanos / 1e6), pending };
+}

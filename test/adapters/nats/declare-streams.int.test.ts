@@ -1,0 +1,73 @@
+import { type JetStreamManager, type StreamConfig } from '@nats-io/jetstream';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { connect } from '../../../src/adapters/nats/connection.ts';
+import { declareStreams } from '../../../src/adapters/nats/declare-streams.ts';
+import { WeakStreamError } from '../../../src/domain/errors.ts';
+import { declaredStreams } from '../../../streams/index.ts';
+import { useNatsServer } from '../../support/nats-server.ts';
+
+const server = useNatsServer();
+let manager: JetStreamManager;
+let close: () => Promise<void>;
+
+beforeEach(async () => {
+  const connected = await connect({ url: server.url, name: 'test' });
+  manager = connected.manager;
+  close = () => connected.connection.close();
+  for (const { name } of declaredStreams) await manager.streams.delete(name).catch(() => undefined);
+});
+afterEach(() => close());
+
+const configs = () => Promise.all(declaredStreams.map(async ({ name }) => (await manager.streams.info(name)).config));
+const declared = (name: string) => {
+  const stream = declaredStreams.find((one) => one.name === name)!;
+  return { ...stream, subjects: [...stream.subjects] };
+};
+
+it('creates every stream exactly as declared, and declaring again changes nothing', async () => {
+  await declareStreams(manager);
+  const created = await configs();
+  declaredStreams.forEach((stream, index) => expect(created[index]).toMatchObject(stream));
+  await declareStreams(manager);
+  expect(await configs()).toEqual(created);
+});
+
+it('may be done by several processes at once', async () => {
+  await Promise.all([declareStreams(manager), declareStreams(manager), declareStreams(manager)]);
+  expect(await configs()).toHaveLength(declaredStreams.length);
+});
+
+it('raises what can be raised in use, and keeps the messages', async () => {
+  await manager.streams.add({ ...declared('EVENTS'), allow_direct: false, max_msg_size: 10_000, duplicate_window: 1e9 });
+  await manager.jetstream().publish('evt.system.test', 'kept');
+  await declareStreams(manager);
+  const { config, state } = await manager.streams.info('EVENTS');
+  expect(config).toMatchObject(declared('EVENTS'));
+  expect(state.messages).toBe(1);
+});
+
+describe('refuses, names and leaves alone an existing stream', () => {
+  const weaknesses: [stream: string, weaker: Partial<StreamConfig>, named: RegExp][] = [
+    ['EVENTS', { storage: 'memory' }, /storage is memory/],
+    ['EVENTS', { deny_delete: false }, /deny_delete is off/],
+    ['EVENTS', { deny_purge: false }, /deny_purge is off/],
+    ['EVENTS', { max_age: 3_600e9 }, /max_age is 3600 s/],
+    ['EVENTS', { discard: 'old' }, /discard is old/],
+    ['EVENTS', { max_msgs_per_subject: 5 }, /max_msgs_per_subject/],
+    ['EVENTS', { no_ack: true }, /no_ack is on/],
+    ['EVENTS', { subjects: ['evt.run.>'] }, /does not take evt\.>/],
+    ['COMMANDS', { retention: 'limits' }, /retention is limits/],
+    ['COMMANDS', { storage: 'memory' }, /storage is memory/],
+    ['DEAD_LETTERS', { discard: 'old' }, /discard is old/],
+    ['DEAD_LETTERS', { max_age: 86_400e9 }, /max_age is 86400 s/],
+  ].map(([stream, weaker, named]) => [stream, weaker, named] as never);
+
+  it.each(weaknesses)('%s with %o', async (name, weaker, named) => {
+    await manager.streams.add({ ...declared(name), ...weaker } as never);
+    const before = (await manager.streams.info(name)).config;
+    const refusal = await declareStreams(manager).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(WeakStreamError);
+    expect(refusal).toMatchObject({ stream: name, problems: [expect.stringMatching(named)] });
+    expect((await manager.streams.info(name)).config).toEqual(before);
+  });
+});

@@ -1,0 +1,97 @@
+/** Everything that runs jobs, on a real server: what `src/app.ts` puts together, without what tests do not need. */
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { natsAnnouncer } from '../../src/adapters/nats/announcer.ts';
+import { natsCommandSender } from '../../src/adapters/nats/command-sender.ts';
+import { connect } from '../../src/adapters/nats/connection.ts';
+import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
+import { declareStreams } from '../../src/adapters/nats/declare-streams.ts';
+import { natsLeases } from '../../src/adapters/nats/leases.ts';
+import { Publisher } from '../../src/adapters/nats/publisher.ts';
+import { natsRunHistory } from '../../src/adapters/nats/run-history.ts';
+import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
+import { systemClock } from '../../src/adapters/system/clock.ts';
+import { processIdentity } from '../../src/adapters/system/identity.ts';
+import { jobTypeId, type RunId, runId } from '../../src/domain/ids.ts';
+import { Host } from '../../src/runtime/host.ts';
+import { runnable } from '../../src/runtime/job-types.ts';
+import type { Clock, CommandSender, StoredRunEvent } from '../../src/runtime/ports.ts';
+import type { TestJob } from './jobs.ts';
+import { Sightings, sightingLog } from './sightings.ts';
+
+export interface Client extends AsyncDisposable {
+  readonly connection: NatsConnection;
+  readonly manager: JetStreamManager;
+  readonly publisher: Publisher;
+  readonly commands: CommandSender;
+  start(job: TestJob, run: string, input?: object): Promise<void>;
+  historyOf(job: TestJob, run: string): Promise<StoredRunEvent[]>;
+}
+
+export async function clientOn({ url }: { readonly url: string }): Promise<Client> {
+  const { connection, manager } = await connect({ url, name: 'test' });
+  await declareStreams(manager);
+  const publisher = new Publisher(connection);
+  const commands = natsCommandSender(publisher);
+  const history = natsRunHistory(connection, manager);
+  return {
+    connection,
+    manager,
+    publisher,
+    commands,
+    start: (job, run, input = {}) => commands.start({ jobType: jobTypeId(job.jobType.id), runId: runId(run), input }),
+    async historyOf(job, run) {
+      const events: StoredRunEvent[] = [];
+      await history.read({ jobType: jobTypeId(job.jobType.id), runId: run as RunId }, (stored) => void events.push(stored));
+      return events;
+    },
+    async [Symbol.asyncDispose]() {
+      publisher.close();
+      await connection.close();
+    },
+  };
+}
+
+export interface TestHost extends Client {
+  readonly host: Host;
+  /** `started`, `ended` and `held back`, with the job type; and every warning and error that was logged. */
+  readonly seen: Sightings;
+  /** As a process that was told to end. */
+  stop(): Promise<void>;
+}
+
+export interface HostOnOptions {
+  readonly slots?: number;
+  readonly leaseMs?: number;
+  readonly clock?: Clock;
+}
+
+export async function hostOn(server: { readonly url: string }, jobs: readonly TestJob[], options: HostOnOptions = {}): Promise<TestHost> {
+  const client = await clientOn(server);
+  const { connection, manager, publisher } = client;
+  const seen = new Sightings();
+  const log = sightingLog(seen);
+  const host = new Host({
+    jobTypes: jobs.map(({ jobType, activities }) => runnable(jobType, activities)),
+    leases: natsLeases(connection, manager, log, { leaseMs: options.leaseMs ?? 10_000 }),
+    runs: natsRunLog(publisher, manager),
+    deadLetters: natsDeadLetters(publisher),
+    announcer: natsAnnouncer(connection),
+    clock: options.clock ?? systemClock,
+    identity: processIdentity(),
+    observer: {
+      started: () => seen.saw('started'),
+      ended: (_, outcome) => seen.saw('ended', outcome),
+      heldBack: () => seen.saw('held back'),
+    },
+    log,
+    ...(options.slots !== undefined && { slots: options.slots }),
+  });
+  await host.start();
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= host.stop().then(() => client[Symbol.asyncDispose]());
+    return stopped;
+  };
+  return { ...client, host, seen, stop, [Symbol.asyncDispose]: stop };
+}
