@@ -176,7 +176,7 @@ function schedulesOf({ schedules, timeZone }: Config): Schedule[] {
 
 /** A second instance on the machine takes another port rather than fail over its metrics. */
 const metricsOf = async ({ metrics }: Config): Promise<Metrics> =>
-  metrics.enabled ? openMetrics(await freePort(metrics.port)) : noMetrics;
+  metrics.enabled ? openMetrics(metrics.host, await freePort(metrics.port)) : noMetrics;
 
 /** One sweep at a time; a failing one is tried again at the next turn. Returns the way to stop. */
 function sweepRegularly(sweep: () => Promise<number>, log: Log): () => Promise<void> {

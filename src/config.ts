@@ -5,40 +5,58 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { ConfigError } from './domain/errors.ts';
+import { instant } from './domain/ids.ts';
+import { nextOccurrence } from './domain/occurrences.ts';
 
 /** Where the program itself lies: for the sample vault. */
 const HOME = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 export const SAMPLE_VAULT = resolve(HOME, 'sample-vault');
+/** Read from the working directory if it is there and ALMANAC_CONFIG names no other. */
+const DEFAULT_FILE = 'almanac.config.json';
 
-const Switch = z.enum(['true', 'false']).transform((text) => text === 'true');
-const WholeNumber = (min: number) => z.coerce.number().int().min(min);
+const Text = z.string().min(1);
+/** In any case, because the Python services write `True` (contracts §11.3). */
+const Switch = z
+  .string()
+  .toLowerCase()
+  .pipe(z.enum(['true', 'false']))
+  .transform((text) => text === 'true');
+const WholeNumber = z.string().trim().regex(/^\d+$/, 'must be a whole number').transform(Number);
+const NatsUrls = z.string().refine(areNatsUrls, 'must be nats://host:port or tls://host:port, several of a cluster with commas between');
 const TimeZone = z.string().refine(isTimeZone, 'is not a time zone of the IANA database, e.g. UTC or Europe/Berlin');
+const CronPattern = z.string().superRefine((text, { addIssue }) => {
+  const problem = cronProblem(text);
+  if (problem !== undefined) addIssue({ code: 'custom', message: problem });
+});
 
 const Settings = z.object({
   /** Data folder of this instance: embedded NATS, graph, what clients need to find us. */
-  ALMANAC_DATA: z.string().min(1).default('./data'),
+  ALMANAC_DATA: Text.default('./data'),
   /** Use this server; nothing is started. */
-  NATS_URL: z.url({ protocol: /^(nats|tls|ws|wss)$/ }).optional(),
-  NATS_CREDS: z.string().min(1).optional(),
+  NATS_URL: NatsUrls.optional(),
+  NATS_CREDS: Text.optional(),
   /** Path of a nats-server binary for the embedded server. */
-  NATS_SERVER: z.string().min(1).optional(),
+  NATS_SERVER: Text.optional(),
   /** Copies of each stream on a cluster. */
-  ALMANAC_REPLICAS: WholeNumber(1).max(5).default(1),
+  ALMANAC_REPLICAS: WholeNumber.pipe(z.number().min(1).max(5)).default(1),
   /** A crashed process's runs go on elsewhere after this many seconds. */
   ALMANAC_LEASE_SECONDS: z.coerce.number().min(0.5).max(600).default(10),
-  VAULT_PATH: z.string().min(1).default(SAMPLE_VAULT),
-  VAULT_TIER1_PATH: z.string().min(1).default('conversations'),
-  VAULT_SUMMARIES_PATH: z.string().min(1).default('summaries'),
-  VAULT_CONCEPTS_PATH: z.string().min(1).default('concepts'),
+  VAULT_PATH: Text.default(SAMPLE_VAULT),
+  VAULT_TIER1_PATH: Text.default('conversations'),
+  VAULT_SUMMARIES_PATH: Text.default('summaries'),
+  VAULT_CONCEPTS_PATH: Text.default('concepts'),
   /** Name family of markers: contracts §1. */
   ALMANAC_MARKER_PREFIX: z.enum(['aclarai', 'clarifai']).default('aclarai'),
   SCHEDULER_TIMEZONE: TimeZone.default('UTC'),
   VAULT_SYNC_ENABLED: Switch.default(true),
-  VAULT_SYNC_CRON: z.string().min(1).optional(),
+  VAULT_SYNC_CRON: CronPattern.optional(),
   ENABLE_MONITORING: Switch.default(true),
+  /** The address that metrics are served on; 0.0.0.0 for scrapers on other machines. */
+  METRICS_HOST: Text.default('127.0.0.1'),
   /** 0: a free port. */
-  METRICS_PORT: WholeNumber(0).max(65_535).default(9464),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  METRICS_PORT: WholeNumber.pipe(z.number().max(65_535)).default(9464),
+  /** @default warn when people read it, info when a program does */
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
 });
 type Setting = keyof z.input<typeof Settings>;
 
@@ -60,7 +78,7 @@ export interface Config {
   readonly timeZone: string;
   /** By job type; a cron of undefined means: as the job type says. */
   readonly schedules: Readonly<Record<string, { readonly enabled: boolean; readonly cron?: string | undefined }>>;
-  readonly metrics: { readonly enabled: boolean; readonly port: number };
+  readonly metrics: { readonly enabled: boolean; readonly host: string; readonly port: number };
   readonly logLevel: string;
   /** For children that look at it themselves: the search for a server binary. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -68,15 +86,23 @@ export interface Config {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/**
- * @param flags Settings given on the command line, under their environment names.
- * @throws {ConfigError} Names every setting that is wrong, and how.
- */
-export function readConfig(environment: Environment, flags: Partial<Record<Setting, string>> = {}): Config {
-  const given = { ...readFile(environment.ALMANAC_CONFIG), ...withoutEmpty(pick(environment)), ...withoutEmpty(flags) };
-  const parsed = Settings.safeParse(given);
-  if (!parsed.success) throw new ConfigError(`settings: ${z.prettifyError(parsed.error)}`);
-  const settings = parsed.data;
+export interface ConfigSources {
+  /** Settings given on the command line, under their environment names. */
+  readonly flags?: Partial<Record<Setting, string>> | undefined;
+  /** Whether the log goes to a terminal. @default false */
+  readonly terminal?: boolean | undefined;
+}
+
+/** @throws {ConfigError} Names every setting that is wrong, and how. */
+export function readConfig(environment: Environment, { flags = {}, terminal = false }: ConfigSources = {}): Config {
+  const file = readFile(environment.ALMANAC_CONFIG);
+  const parsed = Settings.safeParse({ ...file.settings, ...withoutEmpty(pick(environment)), ...withoutEmpty(flags) });
+  const problems = [...file.problems, ...(parsed.error?.issues.map(describe) ?? [])];
+  if (parsed.data === undefined || problems.length > 0) throw new ConfigError(`wrong settings:\n  - ${problems.join('\n  - ')}`);
+  return configOf(parsed.data, environment, terminal);
+}
+
+function configOf(settings: z.output<typeof Settings>, environment: Environment, terminal: boolean): Config {
   const root = resolve(settings.VAULT_PATH);
   return {
     dataDir: resolve(settings.ALMANAC_DATA),
@@ -85,7 +111,7 @@ export function readConfig(environment: Environment, flags: Partial<Record<Setti
       url: settings.NATS_URL,
       credentials: settings.NATS_CREDS,
       replicas: settings.ALMANAC_REPLICAS,
-      leaseMs: settings.ALMANAC_LEASE_SECONDS * 1_000,
+      leaseMs: Math.round(settings.ALMANAC_LEASE_SECONDS * 1_000),
     },
     vault: {
       root,
@@ -95,32 +121,38 @@ export function readConfig(environment: Environment, flags: Partial<Record<Setti
     },
     timeZone: settings.SCHEDULER_TIMEZONE,
     schedules: { 'vault-sync': { enabled: settings.VAULT_SYNC_ENABLED, cron: settings.VAULT_SYNC_CRON } },
-    metrics: { enabled: settings.ENABLE_MONITORING, port: settings.METRICS_PORT },
-    logLevel: settings.LOG_LEVEL,
+    metrics: { enabled: settings.ENABLE_MONITORING, host: settings.METRICS_HOST, port: settings.METRICS_PORT },
+    logLevel: settings.LOG_LEVEL ?? (terminal ? 'warn' : 'info'),
     environment: { ...environment, NATS_SERVER: settings.NATS_SERVER },
   };
 }
 
-/** A JSON object with the same names as the environment. Unknown names are errors: they are misspelt settings. */
-function readFile(path: string | undefined): Record<string, unknown> {
-  const file = path ?? 'almanac.config.json';
-  if (path === undefined && !existsSync(file)) return {};
+/** A JSON object with the same names as the environment. Unknown names are mistakes: they are misspelt settings. */
+function readFile(named: string | undefined): { settings: Record<string, string>; problems: string[] } {
+  const path = named || DEFAULT_FILE;
+  if (!named && !existsSync(path)) return { settings: {}, problems: [] };
   try {
-    const strings = z
-      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
-      .parse(JSON.parse(readFileSync(file, 'utf8')));
-    const unknown = Object.keys(strings).filter((name) => !(name in Settings.shape));
-    if (unknown.length > 0) throw new Error(`unknown settings: ${unknown.join(', ')}`);
-    return strings;
+    const settings = z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean()], 'must be text, a number, true or false').transform(String))
+      .safeParse(JSON.parse(readFileSync(path, 'utf8')));
+    if (!settings.success) return { settings: {}, problems: settings.error.issues.map((issue) => `settings file ${path}: ${describe(issue)}`) };
+    const unknown = Object.keys(settings.data).filter((name) => !Object.hasOwn(Settings.shape, name));
+    return { settings: settings.data, problems: unknown.map((name) => `settings file ${path}: there is no setting ${name}`) };
   } catch (cause) {
-    throw new ConfigError(`settings file ${file}: ${(cause as Error).message}`, { cause });
+    return { settings: {}, problems: [`settings file ${path}: ${(cause as Error).message}`] };
   }
 }
+
+const describe = ({ path, message }: z.core.$ZodIssue) => [path.join('.'), message].filter(Boolean).join(': ');
 
 const pick = (environment: Environment) => Object.fromEntries(Object.keys(Settings.shape).map((name) => [name, environment[name]]));
 /** An empty variable is how compose files and shells say "not set". */
 const withoutEmpty = (settings: Environment) =>
   Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined && value !== ''));
+
+function areNatsUrls(text: string): boolean {
+  return text.split(',').every((url) => /^(nats|tls):\/\/[^/\s]+$/.test(url.trim().replace(/\/$/, '')) && URL.canParse(url.trim()));
+}
 
 function isTimeZone(name: string): boolean {
   try {
@@ -128,5 +160,14 @@ function isTimeZone(name: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+function cronProblem(cron: string): string | undefined {
+  try {
+    nextOccurrence({ cron, timeZone: 'UTC' }, instant(0));
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
   }
 }

@@ -6,11 +6,12 @@ import type { Operations } from '../runtime/operations.ts';
 
 export function configOf(command: Command, flags: { vault?: string | undefined } = {}): Config {
   const { data, nats } = command.optsWithGlobals<{ data?: string; nats?: string }>();
-  return readConfig(process.env, {
+  const given = {
     ...(data !== undefined && { ALMANAC_DATA: data }),
     ...(nats !== undefined && { NATS_URL: nats }),
     ...(flags.vault !== undefined && { VAULT_PATH: flags.vault }),
-  });
+  };
+  return readConfig(process.env, { flags: given, terminal: process.stderr.isTTY });
 }
 
 export async function withOperations<Result>(command: Command, ask: (operations: Operations) => Promise<Result>): Promise<Result> {

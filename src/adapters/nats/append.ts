@@ -1,7 +1,7 @@
 /** Appending with compare-and-set, where a lost answer is resolved by reading back (invariant 2). */
-import type { JetStreamManager, LastForMsgRequest } from '@nats-io/jetstream';
+import { JetStreamApiError, type JetStreamManager, type LastForMsgRequest } from '@nats-io/jetstream';
 import { events } from '../../../streams/events.stream.ts';
-import { UnconfirmedError, VersionConflictError } from '../../domain/errors.ts';
+import { StorageRefusedError, UnconfirmedError, VersionConflictError } from '../../domain/errors.ts';
 import type { Sequence } from '../../domain/ids.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -31,21 +31,26 @@ export async function appendConfirmed(publisher: Publisher, manager: JetStreamMa
         uncertain = true; // the publisher holds the next attempt back until there is a connection again
         continue;
       }
-      if (error instanceof VersionConflictError && uncertain) {
-        const mine = await sequenceOfMine(manager, append);
-        if (mine !== undefined) return mine;
-      }
-      throw error;
+      // A refusal of this copy, whatever the reason, says nothing about an earlier one.
+      if (!uncertain || !(error instanceof VersionConflictError || error instanceof StorageRefusedError)) throw error;
+      const mine = await sequenceOfMine(manager, append);
+      if (mine === 'unanswered') continue;
+      if (mine === undefined) throw error;
+      return mine;
     }
   }
 }
 
 /** The first event after `expected` decides: everything later was built upon it. */
-async function sequenceOfMine(manager: JetStreamManager, { subject, eventId, expected }: Append): Promise<Sequence | undefined> {
+async function sequenceOfMine(manager: JetStreamManager, append: Append): Promise<Sequence | undefined | 'unanswered'> {
+  const { subject, eventId, expected } = append;
   // Asks the leader, not a replica. The client's type leaves `next_by_subj` out, which this API has had since server 2.9.
   const query = { seq: expected + 1, next_by_subj: subject } as unknown as LastForMsgRequest;
-  const next = await manager.streams.getMessage(events.name, query);
-  if (next === null) return undefined;
-  const { id } = next.json<{ id?: string }>();
-  return id === eventId ? (next.seq as Sequence) : undefined;
+  try {
+    const next = await manager.streams.getMessage(events.name, query);
+    return next !== null && next.json<{ id?: string }>().id === eventId ? (next.seq as Sequence) : undefined;
+  } catch (error) {
+    if (error instanceof JetStreamApiError || error instanceof SyntaxError) throw error;
+    return 'unanswered'; // the connection has broken again
+  }
 }

@@ -5,7 +5,7 @@
  * Never guesses: a message whose answer was lost is reported as unconfirmed, and the caller reads back.
  */
 import { JetStreamApiCodes } from '@nats-io/jetstream';
-import { createInbox, headers, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { createInbox, headers, InvalidArgumentError, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { StoppingError, StorageRefusedError, UnconfirmedError, VersionConflictError } from '../../domain/errors.ts';
 import type { Sequence } from '../../domain/ids.ts';
 import { Outbox } from './outbox.ts';
@@ -37,6 +37,8 @@ interface InFlight {
 }
 /** What nearly every answer looks like. Anything else is parsed as the JSON it is. */
 const PLAIN_ANSWER = /^\{"stream":"[A-Z_]+", ?"seq":(\d+)\}$/;
+/** What the stream itself answers when its `max_msg_size` is exceeded. */
+const MESSAGE_TOO_LARGE = 10_054;
 interface Answer {
   readonly seq?: number;
   readonly duplicate?: boolean;
@@ -96,10 +98,12 @@ export class Publisher {
         return;
       }
       const token = (this.#next++).toString(36);
+      const message = { reply: this.#prefix + token, headers: headersOf(options) };
       this.#inFlight.set(token, { subject, expected: options.expectedSequence, sentAt: performance.now(), resolve, reject });
-      this.#outbox.send(subject, body, { reply: this.#prefix + token, headers: headersOf(options) }, (error) => {
-        this.#inFlight.delete(token); // e.g. larger than the server's max_payload: nothing was sent
-        reject(error);
+      this.#outbox.send(subject, body, message, (error) => {
+        this.#inFlight.delete(token);
+        this.#waiting.shift()?.();
+        reject(refusalOf(subject, error));
       });
     });
   }
@@ -173,6 +177,12 @@ function headersOf(options: PublishOptions) {
   if (options.messageId !== undefined) set.set('Nats-Msg-Id', options.messageId);
   for (const [name, value] of Object.entries(options.headers ?? {})) set.set(name, value);
   return set;
+}
+
+/** The client library itself did not send it: it is larger than the server's `max_payload`, or the connection has just been closed. */
+function refusalOf(subject: string, error: Error): Error {
+  if (error instanceof InvalidArgumentError) return new StorageRefusedError(subject, MESSAGE_TOO_LARGE, error.message);
+  return new UnconfirmedError(subject, error.message);
 }
 
 function errorOf(sent: InFlight, error: NonNullable<Answer['error']>): Error {

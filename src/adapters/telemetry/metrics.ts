@@ -21,8 +21,8 @@ export const noMetrics: Metrics = {
 /**
  * @throws {ConfigError} The port is taken.
  */
-export async function openMetrics(port: number): Promise<Metrics> {
-  const exporter = new PrometheusExporter({ host: '127.0.0.1', port, preventServerStart: true });
+export async function openMetrics(host: string, port: number): Promise<Metrics> {
+  const exporter = new PrometheusExporter({ host, port, preventServerStart: true });
   const sdk = new NodeSDK({
     metricReaders: [exporter],
     instrumentations: [],
@@ -34,11 +34,11 @@ export async function openMetrics(port: number): Promise<Metrics> {
   } catch (cause) {
     await sdk.shutdown();
     throw new ConfigError(
-      `metrics cannot listen on port ${port}: ${(cause as Error).message}; set METRICS_PORT (0: a free one) or ENABLE_MONITORING=false`,
+      `metrics cannot listen on ${host}:${port}: ${(cause as Error).message}; set METRICS_PORT (0: a free one) or ENABLE_MONITORING=false`,
       { cause },
     );
   }
-  return { observer: observerOn(), url: `http://127.0.0.1:${port}/metrics`, close: () => sdk.shutdown() };
+  return { observer: observerOn(), url: `http://${host}:${port}/metrics`, close: () => sdk.shutdown() };
 }
 
 function observerOn(): RunObserver {

@@ -19,18 +19,20 @@ const MAX_TEMPLATES = 4096;
 
 export function hydration(machine: AnyStateMachine, inert: InertScope): Hydration {
   const templates = new Map<string, AnyMachineSnapshot>();
-  const canonical = new WeakSet<object>();
+  const byCanonicalValue = new WeakMap<object, AnyMachineSnapshot>();
   // Not getStateNodeById: it reads the id as a path, and loses custom ids that contain a dot.
   const nodes = (machine as unknown as { idMap: ReadonlyMap<string, AnyStateNode> }).idMap;
 
   const template = (value: StateValue): AnyMachineSnapshot => {
+    const known = typeof value === 'object' ? byCanonicalValue.get(value) : undefined;
+    if (known !== undefined) return known;
     const key = configurationKey(value);
     let found = templates.get(key);
     if (found === undefined) {
       found = resolve(machine, value);
       if (templates.size >= MAX_TEMPLATES) templates.clear();
       templates.set(key, found);
-      if (typeof found.value === 'object') canonical.add(found.value);
+      if (typeof found.value === 'object') byCanonicalValue.set(found.value, found);
     }
     return found;
   };
@@ -56,7 +58,7 @@ export function hydration(machine: AnyStateMachine, inert: InertScope): Hydratio
 
   return {
     template,
-    canonicalValue: (value) => (typeof value === 'string' || canonical.has(value) ? value : template(value).value),
+    canonicalValue: (value) => (typeof value === 'string' ? value : template(value).value),
     nodeById: (id) => nodes.get(id),
     hydrate(snapshot) {
       try {

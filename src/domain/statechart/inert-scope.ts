@@ -103,11 +103,13 @@ export function inertScope(machineId: string, onMicrostep: OnMicrostep | undefin
     begin(previous) {
       listed.length = 0;
       anonymous = 0;
-      bySystemId.clear();
+      if (bySystemId.size > 0) bySystemId.clear();
       previousSnapshot = previous;
       if (previous === undefined) return;
-      for (const reference of Object.values(previous.children as Record<string, InertReference>)) {
-        if (reference.systemId !== undefined) bySystemId.set(reference.systemId, reference);
+      const children = previous.children as Record<string, InertReference>;
+      for (const id in children) {
+        const { systemId } = children[id]!;
+        if (systemId !== undefined) bySystemId.set(systemId, children[id]);
       }
     },
     reference: (id, activity) => makeReference(id, activity.src, activity.visit, activity.systemId, self),

@@ -13,6 +13,7 @@ import { VisitLedger } from './visit-ledger.ts';
 export type Kept = Pick<Snapshot, 'activities' | 'timers' | 'visits'>;
 
 type ById<Item> = Readonly<Record<string, Item>>;
+const NOTHING: ById<never> = {};
 
 /**
  * Only the difference counts: what is started and stopped inside one macrostep was never asked for, a restart stops the old visit and
@@ -30,30 +31,29 @@ export function netStep(
   ledger.settle();
 
   const active = next.status === 'active';
-  const activities = active ? stillReferenced(next, ledger.activities) : {};
-  const timers = active ? ledger.timers : {};
-  const [activitiesBefore, timersBefore] = [kept.activities ?? {}, kept.timers ?? {}];
-  return {
-    snapshot: {
-      value,
-      context: next.context as Json,
-      status: next.status,
-      ...(next.output === undefined ? {} : { output: next.output as Json }),
-      ...(next.error === undefined ? {} : { error: serializeError(next.error) }),
-      ...(active ? rememberedIds(next.historyValue) : {}),
-      ...(isEmpty(activities) ? {} : { activities }),
-      ...(isEmpty(timers) ? {} : { timers }),
-      visits: ledger.visits,
-    },
-    effects: [
-      ...started(activitiesBefore, activities),
-      ...armed(timersBefore, timers),
-      ...ledger.messages.filter((message) => reachable(message, activitiesBefore, activities)),
-      ...stopped(activitiesBefore, activities),
-      ...cancelled(timersBefore, timers),
-    ],
-  };
+  const activities = active ? stillReferenced(next, ledger.activities) : NOTHING;
+  const timers = active ? ledger.timers : NOTHING;
+  const { activities: activitiesBefore = NOTHING, timers: timersBefore = NOTHING } = kept;
+
+  // Property by property, in the order they are stored in: this is the hottest place of the product, and spreads are slow.
+  const snapshot: Partial<Writable<Snapshot>> = { value, context: next.context as Json, status: next.status };
+  if (next.output !== undefined) snapshot.output = next.output as Json;
+  if (next.error !== undefined) snapshot.error = serializeError(next.error);
+  if (active && !isEmpty(next.historyValue)) snapshot.history = rememberedIds(next.historyValue);
+  if (!isEmpty(activities)) snapshot.activities = activities;
+  if (!isEmpty(timers)) snapshot.timers = timers;
+  snapshot.visits = ledger.visits;
+
+  const effects: Effect[] = [];
+  addStarted(effects, activitiesBefore, activities);
+  addArmed(effects, timersBefore, timers);
+  for (const message of ledger.messages) if (reachable(message, activitiesBefore, activities)) effects.push(message);
+  addStopped(effects, activitiesBefore, activities);
+  addCancelled(effects, timersBefore, timers);
+  return { snapshot: snapshot as Snapshot, effects };
 }
+
+type Writable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 /** A delayed message for another actor is due: the statechart itself hears nothing, the message leaves now. */
 export function forwardTimer(snapshot: Snapshot, id: string, to: string): Step {
@@ -78,30 +78,35 @@ function stillReferenced(next: AnyMachineSnapshot, activities: ById<StartedActiv
   return kept;
 }
 
-function* started(before: ById<StartedActivity>, after: ById<StartedActivity>): Generator<Effect> {
+function addStarted(effects: Effect[], before: ById<StartedActivity>, after: ById<StartedActivity>): void {
   for (const id in after) {
-    const activity = after[id]!;
-    if (before[id]?.visit !== activity.visit) yield { type: 'startActivity', id, ...activity };
+    const { src, visit, input, systemId } = after[id]!;
+    if (before[id]?.visit === visit) continue;
+    const effect: Writable<Extract<Effect, { type: 'startActivity' }>> = { type: 'startActivity', id, src, visit };
+    if (input !== undefined) effect.input = input;
+    if (systemId !== undefined) effect.systemId = systemId;
+    effects.push(effect);
   }
 }
 
-function* stopped(before: ById<StartedActivity>, after: ById<StartedActivity>): Generator<Effect> {
+function addStopped(effects: Effect[], before: ById<StartedActivity>, after: ById<StartedActivity>): void {
   for (const id in before) {
     const { src, visit, finished } = before[id]!;
-    if (after[id]?.visit !== visit && !finished) yield { type: 'stopActivity', id, visit, src };
+    if (after[id]?.visit !== visit && !finished) effects.push({ type: 'stopActivity', id, visit, src });
   }
 }
 
-function* armed(before: ById<ArmedTimer>, after: ById<ArmedTimer>): Generator<Effect> {
+function addArmed(effects: Effect[], before: ById<ArmedTimer>, after: ById<ArmedTimer>): void {
   for (const id in after) {
-    if (before[id]?.visit !== after[id]!.visit) yield { type: 'armTimer', id, ...after[id]! };
+    const timer = after[id]!;
+    if (before[id]?.visit !== timer.visit) effects.push({ type: 'armTimer', id, ...timer });
   }
 }
 
-function* cancelled(before: ById<ArmedTimer>, after: ById<ArmedTimer>): Generator<Effect> {
+function addCancelled(effects: Effect[], before: ById<ArmedTimer>, after: ById<ArmedTimer>): void {
   for (const id in before) {
     const { visit } = before[id]!;
-    if (after[id]?.visit !== visit) yield { type: 'cancelTimer', id, visit };
+    if (after[id]?.visit !== visit) effects.push({ type: 'cancelTimer', id, visit });
   }
 }
 
@@ -112,11 +117,10 @@ function reachable(message: Effect, before: ById<StartedActivity>, after: ById<S
   return runs(before[message.to]) || runs(after[message.to]);
 }
 
-function rememberedIds(history: AnyMachineSnapshot['historyValue']): Pick<Snapshot, 'history'> {
-  if (isEmpty(history)) return {};
+function rememberedIds(history: AnyMachineSnapshot['historyValue']): Record<string, string[]> {
   const remembered: Record<string, string[]> = {};
   for (const id in history) remembered[id] = inDocumentOrder(history[id] as AnyStateNode[]).map((node) => node.id);
-  return { history: remembered };
+  return remembered;
 }
 
 const inDocumentOrder = (nodes: readonly AnyStateNode[]): AnyStateNode[] => [...nodes].sort((a, b) => a.order - b.order);

@@ -4,7 +4,7 @@
  */
 import type { AnyActorScope, AnyEventObject, AnyStateMachine } from 'xstate';
 import type { PlannedAction } from './microstep-plan.ts';
-import { type ActorReference, isReference, type RawAction, rawBuiltIn } from './raw-action.ts';
+import { isReference, type RawAction, rawBuiltIn } from './raw-action.ts';
 import { SLOW } from './slow.ts';
 import type { WorkingSnapshot } from './working-snapshot.ts';
 

@@ -17,7 +17,8 @@ export class VisitLedger {
   /** The last visit handed out. */
   visits: number;
   readonly #environment: TransitionEnvironment;
-  readonly #visitByReference = new Map<ActorReference, number>();
+  /** Few enough to search, and mostly nobody does: cheaper than a map. */
+  readonly #started: { readonly reference: ActorReference; readonly visit: number }[] = [];
   /** Corrections to make once the whole macrostep is known. */
   readonly #addressing: (() => void)[] = [];
 
@@ -76,13 +77,11 @@ export class VisitLedger {
 
   #start({ actorRef, src, input, systemId }: Listed<'xstate.spawnChild'>['params']): void {
     const visit = ++this.visits;
-    this.#visitByReference.set(actorRef, visit);
-    this.activities[actorRef.id] = {
-      src,
-      visit,
-      ...(input === undefined ? {} : { input: input as Json }),
-      ...(systemId ? { systemId } : {}),
-    };
+    this.#started.push({ reference: actorRef, visit });
+    const activity: { src: string; visit: number; input?: Json; systemId?: string } = { src, visit };
+    if (input !== undefined) activity.input = input as Json;
+    if (systemId) activity.systemId = systemId;
+    this.activities[actorRef.id] = activity;
   }
 
   /** Arming an id that is still pending replaces it; XState would leave the first timer running and out of reach. */
@@ -119,6 +118,6 @@ export class VisitLedger {
 
   /** Undefined for actors outside of this statechart, e.g. its parent. */
   #visitOf(reference: ActorReference): number | undefined {
-    return this.#visitByReference.get(reference) ?? ((reference as Partial<InertReference>).visit || undefined);
+    return this.#started.find((started) => started.reference === reference)?.visit ?? ((reference as Partial<InertReference>).visit || undefined);
   }
 }
