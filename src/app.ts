@@ -26,9 +26,10 @@ import { openEmbeddedServer } from './adapters/system/nats-server/embedded-serve
 import { discoverServer } from './adapters/system/nats-server/server-record.ts';
 import { assertSupportedVersion } from './adapters/system/nats-server/versions.ts';
 import { vaultFiles } from './adapters/system/vault-files.ts';
-import { type Metrics, noMetrics, openMetrics } from './adapters/telemetry/metrics.ts';
+import type { Metrics } from './adapters/telemetry/metrics.ts';
+import { noMetrics } from './adapters/telemetry/no-metrics.ts';
 import type { Config } from './config.ts';
-import { NotRunningError } from './domain/errors.ts';
+import { NotRunningError, withoutCredentials } from './domain/errors.ts';
 import { jobTypeId, scheduleId } from './domain/ids.ts';
 import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
@@ -40,6 +41,7 @@ import { type Schedule, Scheduler } from './runtime/scheduler.ts';
 const ANSWERS_WITHIN_MS = 3_000;
 
 export interface Service {
+  /** Without the password that the setting may hold. */
   readonly natsUrl: string;
   readonly natsVersion: string;
   /** True when an embedded server is used, false for `NATS_URL`. */
@@ -126,7 +128,7 @@ async function startParts(
   onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log), log));
 
   return {
-    natsUrl,
+    natsUrl: withoutCredentials(natsUrl),
     natsVersion,
     embedded: embedded !== undefined,
     metricsUrl: metrics.url,
@@ -174,9 +176,15 @@ function schedulesOf({ schedules, timeZone }: Config): Schedule[] {
   });
 }
 
-/** A second instance on the machine takes another port rather than fail over its metrics. */
-const metricsOf = async ({ metrics }: Config): Promise<Metrics> =>
-  metrics.enabled ? openMetrics(metrics.host, await freePort(metrics.port)) : noMetrics;
+/**
+ * A second instance on the machine takes another port rather than fail over its metrics. Loaded here, because OpenTelemetry takes longer
+ * to load than everything else together, and commands that only ask need none of it.
+ */
+async function metricsOf({ metrics }: Config): Promise<Metrics> {
+  if (!metrics.enabled) return noMetrics;
+  const { openMetrics } = await import('./adapters/telemetry/metrics.ts');
+  return openMetrics(metrics.host, await freePort(metrics.port));
+}
 
 /** One sweep at a time; a failing one is tried again at the next turn. Returns the way to stop. */
 function sweepRegularly(sweep: () => Promise<number>, log: Log): () => Promise<void> {

@@ -135,7 +135,8 @@ function readFile(named: string | undefined): { settings: Record<string, string>
     const settings = z
       .record(z.string(), z.union([z.string(), z.number(), z.boolean()], 'must be text, a number, true or false').transform(String))
       .safeParse(JSON.parse(readFileSync(path, 'utf8')));
-    if (!settings.success) return { settings: {}, problems: settings.error.issues.map((issue) => `settings file ${path}: ${describe(issue)}`) };
+    if (!settings.success)
+      return { settings: {}, problems: settings.error.issues.map((issue) => `settings file ${path}: ${describe(issue)}`) };
     const unknown = Object.keys(settings.data).filter((name) => !Object.hasOwn(Settings.shape, name));
     return { settings: settings.data, problems: unknown.map((name) => `settings file ${path}: there is no setting ${name}`) };
   } catch (cause) {

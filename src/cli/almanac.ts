@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 /** `almanac`: parses the command line and hands over to one file per command. */
 import { Command, CommanderError, Option } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { jobTypeId, runId } from '../domain/ids.ts';
+import { count, json, time } from './arguments.ts';
 import { EXIT, exitCodeOf, textOf } from './exit-codes.ts';
 import { jobList } from './job-list.ts';
 import { FORMATS } from './output.ts';
@@ -13,15 +16,17 @@ import { start } from './start.ts';
 
 const program = new Command('almanac')
   .description('Event-sourced job scheduler on NATS JetStream')
+  .version(packageJson.version)
   .option('--data <dir>', 'data folder of the instance (ALMANAC_DATA, default ./data)')
   .option('--nats <url>', 'use this NATS server instead of an embedded one (NATS_URL)')
   .addHelpText(
     'after',
     '\nExit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict.\nSettings: flag > environment > almanac.config.json > default; README lists them.',
   )
+  .showHelpAfterError('(--help shows what there is)')
   .exitOverride();
 const format = () => new Option('-o, --output <format>', 'how to print').choices(FORMATS).default('table');
-const job = (what: string) => new Option('--job <type>', what);
+const job = (what: string) => new Option('--job <type>', what).argParser(jobTypeId);
 
 program
   .command('start')
@@ -35,10 +40,15 @@ jobs.command('list').description('the job types there are').addOption(format()).
 
 const runs = program.command('run').description('runs: start them, watch them, ask about them');
 runs
-  .command('start <jobType>')
+  .command('start')
   .description('start a run')
-  .option('--input <json>', 'input of the run, a JSON object', '{}')
-  .option('--key <key>', 'idempotency key: becomes the run id, so that repeating the command starts nothing new (default: a new ULID)')
+  .argument('<jobType>', 'see almanac job list', jobTypeId)
+  .addOption(new Option('--input <json>', 'input of the run, a JSON object').argParser(json).default({}, '{}'))
+  .option(
+    '--key <key>',
+    'idempotency key: becomes the run id, so that repeating the command starts nothing new (default: a new ULID)',
+    runId,
+  )
   .option('--why <text>', 'recorded with the run')
   .option('--wait', 'wait until the run has ended; exit code 1 when it failed')
   .addOption(format())
@@ -49,18 +59,20 @@ runs
   .addOption(job('only of this job type'))
   .option('--state <state>', 'only in this state')
   .option('--outcome <outcome>', 'only with this outcome, e.g. failed')
-  .option('--limit <n>', 'at most this many', '50')
+  .addOption(new Option('--limit <n>', 'at most this many').argParser(count).default(50))
   .addOption(format())
   .action(runList);
 runs
-  .command('describe <id>')
+  .command('describe')
   .description('one run: input, state, output')
+  .argument('<id>', 'of the run', runId)
   .addOption(job('when several job types have that id'))
   .addOption(format())
   .action(runDescribe);
 runs
-  .command('history <id>')
+  .command('history')
   .description('every event of a run')
+  .argument('<id>', 'of the run', runId)
   .addOption(job('when several job types have that id'))
   .addOption(format())
   .action(runHistory);
@@ -69,9 +81,9 @@ program
   .command('replay')
   .description('every event of every run, in the one order of the log')
   .addOption(job('only of this job type'))
-  .option('--run <id>', 'only of this run')
-  .option('--since <time>', 'stored at this time or later, ISO 8601')
-  .option('--until <time>', 'stored at this time or earlier, ISO 8601')
+  .option('--run <id>', 'only of this run', runId)
+  .option('--since <time>', 'stored at this time or later, ISO 8601', time)
+  .option('--until <time>', 'stored at this time or earlier, ISO 8601', time)
   .option('--verify', 'fold every event again and check snapshots and the hash chain; prints the result only')
   .addOption(format())
   .action(replay);

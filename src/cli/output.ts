@@ -14,14 +14,38 @@ export async function printRows<Row>(rows: readonly Row[], format: Format, colum
   await write(tableOf(rows, columns));
 }
 
-/** One thing: as a table, one line a field. */
+/** One thing: as a table, one line a field, and what is inside of a field below it. */
 export async function printOne(value: object, format: Format): Promise<void> {
   if (format === 'json') return write(`${JSON.stringify(value, null, 2)}\n`);
   if (format === 'ndjson') return write(`${JSON.stringify(value)}\n`);
-  const fields = Object.entries(value).map(([name, field]) => [name, typeof field === 'string' ? field : JSON.stringify(field)] as const);
-  const width = Math.max(...fields.map(([name]) => name.length));
-  await write(fields.map(([name, text]) => `${name.padEnd(width)}  ${printable(text ?? '')}\n`).join(''));
+  await write(fieldLines(value, ''));
 }
+
+function fieldLines(value: object, indent: string): string {
+  const fields = Object.entries(value);
+  const width = Math.max(...fields.map(([name]) => name.length));
+  return fields
+    .map(([name, field]) => {
+      const within = isNested(field) ? fieldLines(field, `${indent}  `) : '';
+      return within === ''
+        ? tableLine([indent + name, isNested(field) ? 'none' : cellOf(field)], [indent.length + width])
+        : `${indent}${printable(name)}\n${within}`;
+    })
+    .join('');
+}
+
+/** Worth lines of its own: an object, or a list of objects. Lists of plain values fit into a line. */
+const isNested = (field: unknown): field is object =>
+  typeof field === 'object' && field !== null && (!Array.isArray(field) || field.some((item) => typeof item === 'object'));
+
+const cellOf = (field: unknown): string =>
+  field === null || field === undefined
+    ? '-'
+    : typeof field === 'string'
+      ? field
+      : Array.isArray(field)
+        ? field.map(String).join(', ') || 'none'
+        : JSON.stringify(field);
 
 /** Waits for a slow reader, so that a long replay does not pile up in memory. */
 export async function write(text: string): Promise<void> {
@@ -32,16 +56,14 @@ function tableOf<Row>(rows: readonly Row[], columns: Columns<Row>): string {
   const titles = Object.keys(columns);
   const lines = [titles, ...rows.map((row) => titles.map((title) => printable(columns[title]?.(row) ?? '-')))];
   const widths = titles.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  return lines
-    .map(
-      (line) =>
-        `${line
-          .map((cell, column) => cell.padEnd(widths[column]!))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+  return lines.map((line) => tableLine(line, widths)).join('');
 }
+
+export const tableLine = (cells: readonly string[], widths: readonly number[]): string =>
+  `${cells
+    .map((cell, column) => printable(cell).padEnd(widths[column] ?? 0))
+    .join('  ')
+    .trimEnd()}\n`;
 
 /** Text from events must not move a terminal's cursor or break a table's line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed

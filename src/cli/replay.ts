@@ -1,28 +1,26 @@
-import { type Command, InvalidArgumentError } from 'commander';
-import { type Instant, instant, jobTypeId, runId } from '../domain/ids.ts';
+import type { Command } from 'commander';
+import type { Instant, JobTypeId, RunId } from '../domain/ids.ts';
 import type { Foreign } from '../runtime/operations.ts';
 import type { StoredRunEvent } from '../runtime/ports.ts';
 import { eventColumns } from './event-columns.ts';
 import { EXIT } from './exit-codes.ts';
-import { type Format, printOne, write } from './output.ts';
+import { type Format, printOne, tableLine, write } from './output.ts';
 import { withOperations } from './session.ts';
 
 interface Options {
-  job?: string;
-  run?: string;
-  since?: string;
-  until?: string;
+  job?: JobTypeId;
+  run?: RunId;
+  since?: Instant;
+  until?: Instant;
   verify?: true;
   output: Format;
 }
 
+/** A stream of unknown content cannot be measured before it is printed. By column: the least number of characters. */
+const WIDTHS = [24, 37, 3, 12, 20, 20, 0];
+
 export async function replay({ job, run, since, until, verify, output }: Options, command: Command): Promise<void> {
-  const selection = {
-    jobType: job === undefined ? undefined : jobTypeId(job),
-    runId: run === undefined ? undefined : runId(run),
-    since: instantOf('--since', since),
-    until: instantOf('--until', until),
-  };
+  const selection = { jobType: job, runId: run, since, until };
   await withOperations(command, async (operations) => {
     if (verify) {
       const verdict = await operations.verify(selection);
@@ -43,12 +41,11 @@ function printerOf(format: Format) {
     async event({ event }: StoredRunEvent): Promise<undefined> {
       if (format === 'ndjson') await write(`${JSON.stringify(event)}\n`);
       else if (format === 'json') await write(separator() + JSON.stringify(event));
-      else
-        await write(
-          `${Object.values(eventColumns)
-            .map((cell) => cell(event) ?? '-')
-            .join('  ')}\n`,
-        );
+      else {
+        if (count++ === 0) await write(tableLine(Object.keys(eventColumns), WIDTHS));
+        const cells = Object.values(eventColumns).map((cell) => cell(event) ?? '-');
+        await write(tableLine(cells, WIDTHS));
+      }
     },
     end: () => (format === 'json' ? write(count === 0 ? '[]\n' : '\n]\n') : Promise.resolve()),
   };
@@ -56,10 +53,3 @@ function printerOf(format: Format) {
 
 const warnOfForeign = ({ subject, sequence }: Foreign) =>
   process.stderr.write(`almanac: the message at ${sequence} of EVENTS, on ${subject}, is not a run event and was left out\n`);
-
-function instantOf(flag: string, text: string | undefined): Instant | undefined {
-  if (text === undefined) return undefined;
-  const at = Date.parse(text);
-  if (Number.isNaN(at)) throw new InvalidArgumentError(`${flag} is not a time: ${text}; write it like 2026-11-23T02:00:00Z`);
-  return instant(at);
-}

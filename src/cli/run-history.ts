@@ -1,12 +1,11 @@
 import type { Command } from 'commander';
-import { jobTypeId, runId } from '../domain/ids.ts';
+import type { JobTypeId, RunId } from '../domain/ids.ts';
 import { eventColumns } from './event-columns.ts';
 import { type Format, printRows } from './output.ts';
 import { withOperations } from './session.ts';
 
-export async function runHistory(id: string, { job, output }: { job?: string; output: Format }, command: Command): Promise<void> {
-  const [run, jobType] = [runId(id), job === undefined ? undefined : jobTypeId(job)];
-  const history = await withOperations(command, (operations) => operations.runHistory(run, jobType));
+export async function runHistory(id: RunId, { job, output }: { job?: JobTypeId; output: Format }, command: Command): Promise<void> {
+  const history = await withOperations(command, (operations) => operations.runHistory(id, job));
   await printRows(
     history.map(({ event }) => event),
     output,

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { ulid } from 'ulid';
+import { userName } from '../adapters/system/identity.ts';
 import { InvalidCommandError } from '../domain/errors.ts';
-import { jobTypeId, runId } from '../domain/ids.ts';
+import { type JobTypeId, type RunId, runId } from '../domain/ids.ts';
 import { isFailure } from '../runtime/run-view.ts';
 import { EXIT } from './exit-codes.ts';
 import { type Format, printOne } from './output.ts';
@@ -9,36 +10,33 @@ import { progressLine } from './progress-line.ts';
 import { withOperations } from './session.ts';
 
 interface Options {
-  input: string;
-  key?: string;
+  input: unknown;
+  key?: RunId;
   why?: string;
   wait?: true;
   output: Format;
 }
 
-export async function runStart(type: string, { input, key, why, wait, output }: Options, command: Command): Promise<void> {
+export async function runStart(jobType: JobTypeId, { input, key, why, wait, output }: Options, command: Command): Promise<void> {
   const start = {
-    jobType: jobTypeId(type),
-    runId: runId(key ?? ulid().toLowerCase()),
-    input: parseJson(input),
-    actor: { who: `cli:${process.env.USER || 'unknown'}`, ...(why && { why }) },
+    jobType,
+    runId: key ?? runId(ulid().toLowerCase()),
+    input,
+    actor: { who: `cli:${userName()}`, ...(why && { why }) },
   };
   await withOperations(command, async (operations) => {
     if (!wait) {
-      const { existed } = await operations.startRun(start);
+      const { existed } = await operations.startRun(start).catch(explain);
       return printOne({ id: start.runId, jobType: start.jobType, existed }, output);
     }
     const line = progressLine();
-    const run = await operations.startRunAndWait(start, line.show).finally(line.clear);
+    const run = await operations.startRunAndWait(start, line.show).catch(explain).finally(line.clear);
     await printOne(run, output);
     if (run.outcome !== null && isFailure(run.outcome)) process.exitCode = EXIT.failed;
   });
-}
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new InvalidCommandError('COMMAND_NOT_JSON', `--input is not JSON: ${(cause as Error).message}`, { cause });
+  function explain(error: unknown): never {
+    if (!(error instanceof InvalidCommandError) || error.code !== 'INPUT_INVALID') throw error;
+    throw new InvalidCommandError(error.code, `--input is not what ${jobType} takes:\n${error.message}`, { cause: error });
   }
 }

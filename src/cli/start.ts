@@ -1,52 +1,78 @@
 import type { Command } from 'commander';
+import type { VaultSyncOutput } from '../../machines/vault-sync.machine.ts';
 import { systemClock } from '../adapters/system/clock.ts';
-import { startService } from '../app.ts';
+import { type Service, startService } from '../app.ts';
+import type { Config } from '../config.ts';
 import { type JobTypeId, jobTypeId, type RunId, runId } from '../domain/ids.ts';
 import { nextOccurrence } from '../domain/occurrences.ts';
-import { EXIT } from './exit-codes.ts';
+import { isFailure, type RunView } from '../runtime/run-view.ts';
+import { EXIT, textOf } from './exit-codes.ts';
 import { configOf } from './session.ts';
 
 /** The same run however often an instance starts: so it happens once, the first time (invariant 5). */
 const FIRST_SYNC: { jobType: JobTypeId; runId: RunId } = { jobType: jobTypeId('vault-sync'), runId: runId('first-sync') };
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+const complain = (text: string) => process.stderr.write(`almanac: ${text}\n`);
 
 export async function start({ vault, firstSync }: { vault?: string; firstSync: boolean }, command: Command): Promise<void> {
   const config = configOf(command, { vault });
-  const say = (text: string) => process.stdout.write(`${text}\n`);
   const interrupted = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    for (const signal of SIGNALS) process.once(signal, () => resolve());
   });
 
   const service = await startService(config, say);
-  const flags = `--data ${config.dataDir}`;
-  say(`Almanac is running.
-  NATS      ${service.natsUrl} (${service.embedded ? 'embedded' : 'external'}, ${service.natsVersion})
-  vault     ${config.vault.root}${config.vault.isSample ? ' (the sample; set VAULT_PATH or --vault for yours)' : ''}
-  data      ${config.dataDir}
-  metrics   ${service.metricsUrl ?? 'off'}`);
-  for (const { id, rule } of service.schedules) {
-    const next = nextOccurrence(rule, systemClock.now());
-    say(`  schedule  ${id}: ${rule.cron} ${rule.timeZone}, next ${next === undefined ? 'never' : new Date(next).toISOString()}`);
-  }
-  say(`Ask it from another terminal:
-  npx almanac run list ${flags}
-  npx almanac run start vault-sync --wait ${flags}`);
-  say('Press Ctrl-C to stop.');
+  tellWhereToLook(service, config);
   const ended = Promise.race([interrupted, service.failed]);
-  if (firstSync) await Promise.race([syncFirst(service, say), ended]);
+  if (firstSync) await Promise.race([syncFirst(service), ended]);
 
   const failure = await ended;
   if (failure !== undefined) {
-    process.stderr.write(`almanac: ${failure}\n`);
+    complain(failure);
     process.exitCode = EXIT.failed;
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(EXIT.failed)); // a second one forces
+  for (const signal of SIGNALS) process.once(signal, () => process.exit(EXIT.failed)); // a second one forces
   say('Stopping: handing back what runs.');
   await service.stop();
 }
 
-async function syncFirst({ operations }: Awaited<ReturnType<typeof startService>>, say: (text: string) => void): Promise<void> {
-  const { existed } = await operations.startRun({ ...FIRST_SYNC, actor: { who: 'almanac', why: 'first start of this instance' } });
-  if (existed) return;
-  const { outcome, output } = await operations.startRunAndWait(FIRST_SYNC, () => {});
-  say(`First vault-sync: ${outcome} ${JSON.stringify(output)}`);
+function tellWhereToLook({ natsUrl, embedded, natsVersion, metricsUrl, schedules }: Service, { vault, dataDir, nats }: Config): void {
+  say(`Almanac is running.
+  NATS      ${natsUrl} (${embedded ? 'embedded' : 'external'}, ${natsVersion})
+  vault     ${vault.root}${vault.isSample ? ' (the sample; set VAULT_PATH or --vault for yours)' : ''}
+  data      ${dataDir}
+  metrics   ${metricsUrl ?? 'off'}`);
+  for (const { id, rule } of schedules) {
+    const next = nextOccurrence(rule, systemClock.now());
+    say(`  schedule  ${id}: ${rule.cron} ${rule.timeZone}, next ${next === undefined ? 'never' : new Date(next).toISOString()}`);
+  }
+  if (schedules.length === 0) say('  schedule  none');
+  const where = nats.url === undefined ? `--data ${dataDir}` : `--nats ${natsUrl}`;
+  say(`Ask it from another terminal:
+  npx almanac run list ${where}
+  npx almanac run start vault-sync --wait ${where}
+Press Ctrl-C to stop.`);
+}
+
+/** It being impossible now is no reason to stop what can be done: the next start tries again. */
+async function syncFirst({ operations }: Service): Promise<void> {
+  try {
+    const { existed } = await operations.startRun({ ...FIRST_SYNC, actor: { who: 'almanac', why: 'first start of this instance' } });
+    if (existed) return;
+    say(summaryOf(await operations.startRunAndWait(FIRST_SYNC, () => {})));
+  } catch (error) {
+    complain(`the first vault-sync could not be started; everything else goes on. ${textOf(error)}`);
+  }
+}
+
+function summaryOf({ id, outcome, output, error }: RunView): string {
+  const result = output as Partial<VaultSyncOutput> | null;
+  const problem = result?.error ?? error;
+  if (outcome === null || isFailure(outcome) || problem !== undefined || result === null)
+    return `First vault-sync: ${outcome ?? 'failed'}. ${problem?.message ?? ''} See: almanac run describe ${id}`;
+  return (
+    `First vault-sync: ${outcome}. ${result.files_processed} files with ${result.blocks_processed} blocks: ${result.blocks_new} new, ` +
+    `${result.blocks_updated} updated, ${result.blocks_unchanged} unchanged; ${result.errors} could not be read. See: almanac run describe ${id}`
+  );
 }

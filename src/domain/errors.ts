@@ -297,7 +297,7 @@ export class OutputTooLargeError extends TerminalError {
   override readonly code = 'OUTPUT_TOO_LARGE';
   constructor(activity: string, size: number, limit: number) {
     super(
-      `activity ${activity} returned ${size} characters of JSON, at most ${limit} are allowed: store the result and return a reference`,
+      `activity ${activity} returned ${size} bytes of JSON, at most ${limit} are allowed: store the result and return a reference`,
     );
   }
 }
@@ -312,11 +312,14 @@ export class DefinitionChangedError extends AlmanacError {
   }
 }
 
+/** For people's eyes: of one address, or of several with commas between. */
+export const withoutCredentials = (url: string): string => url.replace(/\/\/[^@/,]*@/g, '//***@');
+
 /** NATS cannot be used. Check the address, the credentials, and that JetStream is on (nats.conf). */
 export class ConnectError extends AlmanacError {
   readonly code = 'NATS_UNAVAILABLE';
   constructor(url: string, options: { cause: unknown }) {
-    super(`cannot use NATS at ${url.replace(/\/\/[^@/]*@/, '//***@')}: ${(options.cause as Error).message}`, options);
+    super(`cannot use NATS at ${withoutCredentials(url)}: ${(options.cause as Error).message}`, options);
   }
 }
 

@@ -108,7 +108,7 @@ const bulkDecoder = new TextDecoder();
 /** For reading the log in bulk: looks only whether it is a run event at all; undefined when it is not. */
 export function readRunEvent(bytes: Uint8Array): RunEvent | undefined {
   try {
-    const event = JSON.parse(bulkDecoder.decode(bytes)) as Partial<RunEvent> | null;
+    const event = JSON.parse(Buffer.isBuffer(bytes) ? bytes.toString() : bulkDecoder.decode(bytes)) as Partial<RunEvent> | null;
     return event?.data?.snapshot === undefined ? undefined : (event as RunEvent);
   } catch {
     return undefined;

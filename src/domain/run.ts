@@ -2,6 +2,7 @@
  * The aggregate: a run's decisions, and the fold of its events (invariant 1). Pure: clock, ids and sequence numbers are arguments
  * (invariant 7).
  */
+import { isDeepStrictEqual } from 'node:util';
 import { HistoryMismatchError, SnapshotTooLargeError } from './errors.ts';
 import { hashOfEvent } from './hash-chain.ts';
 import type { Instant, JobTypeId, RunId, Sequence } from './ids.ts';
@@ -164,9 +165,30 @@ export function verifyNext(statechart: FoldableStatechart, before: StoredEvent |
     throw new HistoryMismatchError(event.subject, data.revision, `expected revision ${expectedRevision}`);
   const previous = before === undefined ? null : hashOfEvent(before.bytes);
   if (data.previous !== previous) throw new HistoryMismatchError(event.subject, data.revision, 'the hash chain is broken');
+  const wrong = wrongField(before?.event, event);
+  if (wrong !== undefined) throw new HistoryMismatchError(event.subject, data.revision, `'${wrong}' does not follow from the rest`);
   const folded = JSON.stringify(fold(statechart, before?.event, event));
-  if (folded !== JSON.stringify(data.snapshot))
+  // The order of keys may differ: a context may hold `undefined`, which has a place among the keys in memory and none in the log.
+  if (folded !== JSON.stringify(data.snapshot) && !isDeepStrictEqual(JSON.parse(folded), data.snapshot))
     throw new HistoryMismatchError(event.subject, data.revision, 'folding gives another snapshot');
+}
+
+/** What is in the event for people must say the same as what the fold uses: nobody folds the last event's hash. */
+function wrongField(before: RunEvent | undefined, event: RunEvent): string | undefined {
+  const { data } = event;
+  if (event.type !== typeOf(before, data)) return 'type';
+  if (data.from !== (before === undefined ? null : before.data.to)) return 'from';
+  if (data.to !== describeState(data.snapshot.value)) return 'to';
+  if (data.outcome !== outcomeOf(data.snapshot)) return 'outcome';
+  if (data.startedAt !== (before === undefined ? event.time : before.data.startedAt)) return 'startedAt';
+  if (before !== undefined && data.definition !== before.data.definition) return 'definition';
+  return undefined;
+}
+
+function typeOf(before: RunEvent | undefined, { event, snapshot }: RunEventData): RunEvent['type'] {
+  if (before === undefined) return 'almanac.run.started';
+  if (event === undefined) return 'almanac.run.resumed';
+  return isFinal(snapshot) ? 'almanac.run.finished' : 'almanac.run.transitioned';
 }
 
 function fold(statechart: FoldableStatechart, before: RunEvent | undefined, event: RunEvent): Snapshot {

@@ -1,6 +1,7 @@
 /** Checks that the log and the fold of it say the same (invariant 1), for any number of interleaved runs. */
-import { HistoryMismatchError } from '../domain/errors.ts';
+import { AlmanacError } from '../domain/errors.ts';
 import type { JobType } from '../domain/job-type.ts';
+import { cloudEventSubject } from '../domain/run-event.ts';
 import { type StoredEvent, verifyNext } from '../domain/run.ts';
 import { type FoldableStatechart, foldable } from '../domain/statechart/fold.ts';
 import { isFinal } from '../domain/statechart/snapshot.ts';
@@ -11,27 +12,34 @@ export class HistoryVerifier {
   /** Last event of each run that goes on; a final one has nothing after it. */
   readonly #open = new Map<string, StoredEvent>();
   readonly #problems: string[] = [];
+  readonly #reported = new Set<string>();
+  readonly #complete: boolean;
   #runs = 0;
   #events = 0;
 
-  constructor(jobTypes: readonly JobType[]) {
+  /** @param complete The log is read from its beginning: an event that continues nothing is a problem, not a later part of a history. */
+  constructor(jobTypes: readonly JobType[], { complete }: { complete: boolean }) {
+    this.#complete = complete;
     this.#statecharts = new Map(jobTypes.map(({ id, machine }) => [id, foldable(machine)]));
   }
 
   /** In the order of the log. */
-  take({ jobType, event, bytes }: StoredRunEvent): undefined {
-    const before = this.#open.get(event.subject);
-    if (before === undefined && event.data.revision > 1) return; // its beginning was not read, or it was reported already
-    const statechart = this.#statecharts.get(jobType);
-    if (before === undefined) this.#runs++;
+  take({ jobType, runId, event, bytes }: StoredRunEvent): undefined {
+    const run = cloudEventSubject(jobType, runId);
+    const before = this.#open.get(run);
+    const continuesNothing = before === undefined && event.data.revision > 1;
+    if (this.#reported.has(run) || (continuesNothing && !this.#complete)) return;
+    if (before === undefined && !continuesNothing) this.#runs++;
     this.#events++;
-    const problem =
-      statechart === undefined
-        ? `${event.subject}: job type ${jobType} is not known here`
-        : this.#check(statechart, before, { event, bytes });
-    if (problem !== undefined) this.#problems.push(problem);
-    if (problem !== undefined || isFinal(event.data.snapshot)) this.#open.delete(event.subject);
-    else this.#open.set(event.subject, { event, bytes });
+    const problem = continuesNothing
+      ? `${run} revision ${event.data.revision}: the event before it is missing, or was the last one`
+      : this.#check(jobType, run, before, { event, bytes });
+    if (problem !== undefined) {
+      this.#problems.push(problem);
+      this.#reported.add(run);
+    }
+    if (problem !== undefined || isFinal(event.data.snapshot)) this.#open.delete(run);
+    else this.#open.set(run, { event, bytes });
   }
 
   foreign({ subject, sequence }: { subject: string; sequence: number }): void {
@@ -42,15 +50,17 @@ export class HistoryVerifier {
     return { runs: this.#runs, events: this.#events, problems: this.#problems };
   }
 
-  #check(statechart: FoldableStatechart, before: StoredEvent | undefined, stored: StoredEvent): string | undefined {
-    const { definition, revision } = stored.event.data;
-    if (definition !== statechart.definitionHash)
-      return `${stored.event.subject} revision ${revision}: made on another definition of its statechart`;
+  #check(jobType: string, run: string, before: StoredEvent | undefined, stored: StoredEvent): string | undefined {
+    const statechart = this.#statecharts.get(jobType);
+    if (statechart === undefined) return `${run}: job type ${jobType} is not known here`;
+    const { subject, data } = stored.event;
+    if (subject !== run) return `${run} revision ${data.revision}: the event belongs to ${subject}`;
+    if (data.definition !== statechart.definitionHash) return `${run} revision ${data.revision}: made on another definition of its statechart`;
     try {
       verifyNext(statechart, before, stored);
       return undefined;
     } catch (error) {
-      if (error instanceof HistoryMismatchError) return error.message;
+      if (error instanceof AlmanacError) return error.message; // also when the statechart cannot hear what the event says it heard
       throw error;
     }
   }

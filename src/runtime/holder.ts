@@ -2,13 +2,14 @@
  * Holding one run: from a lease to the run's end. Decide, append, act, in this order, until the statechart is final (invariants 1 to 4).
  */
 import type { Activities } from '../domain/activity.ts';
-import { DefinitionChangedError, VersionConflictError } from '../domain/errors.ts';
+import { DefinitionChangedError, InvalidCommandError, SnapshotTooLargeError, VersionConflictError } from '../domain/errors.ts';
 import type { JobTypeId, RunId, Sequence } from '../domain/ids.ts';
 import { advanceRun, type Decision, type Facts, type Run, resumeRun, runAfter, startRun } from '../domain/run.ts';
 import type { Actor } from '../domain/run-event.ts';
 import type { FoldableStatechart } from '../domain/statechart/fold.ts';
+import { serializeError } from '../domain/statechart/serialized-error.ts';
 import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
-import type { Stimulus } from '../domain/statechart/stimulus.ts';
+import { activityFailed, type Stimulus } from '../domain/statechart/stimulus.ts';
 import { Mailbox } from './mailbox.ts';
 import { Outside } from './outside.ts';
 import type { Announcer, Clock, Identity, Log, RunLog, RunObserver } from './ports.ts';
@@ -61,6 +62,7 @@ export class Holder {
   }
 
   /**
+   * @throws {InvalidCommandError} The first event of the run would be too large: it never started.
    * @throws {StatechartCodeError} The statechart's own code threw: nothing was appended, a fixed deployment continues the run.
    * @throws {DefinitionChangedError} The run began on another definition: nothing was appended (invariant 9).
    * @throws {StorageRefusedError} The log takes no events at the moment: try later.
@@ -87,12 +89,21 @@ export class Holder {
       const known = await this.#load('fast');
       if (known !== undefined) return this.#takeOver(known);
     }
-    const decision = startRun(this.#options.statechart, { ...this.#held, jobType: this.#options.jobType }, this.#facts());
+    const decision = this.#decideStart();
     const run = await this.#append(decision, NO_EVENT);
     if (run === undefined) return this.#takeOver((await this.#load('exact'))!);
     this.#options.observer.started(run.jobType);
     this.#outside.perform(decision.effects);
     return run;
+  }
+
+  #decideStart(): Decision {
+    try {
+      return startRun(this.#options.statechart, { ...this.#held, jobType: this.#options.jobType }, this.#facts());
+    } catch (error) {
+      if (!(error instanceof SnapshotTooLargeError)) throw error;
+      throw new InvalidCommandError('COMMAND_TOO_LARGE', error.message, { cause: error }); // there is no run that could fail
+    }
   }
 
   /** The run exists already. */
@@ -136,7 +147,7 @@ export class Holder {
   async #hear(current: Run, stimulus: Stimulus): Promise<Run | 'lost'> {
     let run = current;
     for (;;) {
-      const decision = advanceRun(this.#options.statechart, run, stimulus, this.#facts());
+      const decision = this.#decideNext(run, stimulus);
       if (decision === undefined) return run;
       const next = await this.#append(decision, run.sequence);
       if (next !== undefined) {
@@ -150,6 +161,17 @@ export class Holder {
       if (command !== this.#held.command || delivery > this.#held.delivery) return 'lost';
       this.#outside.align(run.snapshot);
       if (isFinal(run.snapshot)) return run;
+    }
+  }
+
+  /** A result that does not fit into the log is a failure of the activity, so that the statechart hears of it and the run can end. */
+  #decideNext(run: Run, stimulus: Stimulus): Decision | undefined {
+    const { statechart } = this.#options;
+    try {
+      return advanceRun(statechart, run, stimulus, this.#facts());
+    } catch (error) {
+      if (!(error instanceof SnapshotTooLargeError) || stimulus.kind !== 'activity') throw error;
+      return advanceRun(statechart, run, activityFailed(stimulus.id, stimulus.visit, serializeError(error)), this.#facts());
     }
   }
 

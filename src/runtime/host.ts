@@ -39,6 +39,8 @@ export class Host {
   readonly #feeds: LeaseFeed[] = [];
   /** By command. */
   readonly #held = new Map<number, HeldLease>();
+  /** A later delivery of their command has come to us. */
+  readonly #superseded = new WeakSet<Lease>();
   #heartbeat: NodeJS.Timeout | undefined;
   #stopping = false;
 
@@ -61,12 +63,12 @@ export class Host {
   /** Pulls nothing more, stops what runs, and hands every lease back at once, so that another process goes on without waiting. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const feed of this.#feeds) feed.stop();
+    const fed = this.#feeds.map((feed) => feed.stop());
     const released = [...this.#held.values()].map(({ holder, released }) => {
       holder.stop();
       return released;
     });
-    await Promise.all(released);
+    await Promise.all([...fed, ...released]);
     clearInterval(this.#heartbeat);
   }
 
@@ -81,40 +83,53 @@ export class Host {
       request = requestOf(jobType, lease);
     } catch (error) {
       if (error instanceof InvalidCommandError) return this.#reject(jobType.id, lease, error);
-      throw error;
+      return this.#holdBack(jobType.id, lease, error); // the input schema's own code threw
     }
-    await this.#release(lease.command);
+    for (let other = this.#held.get(lease.command); other !== undefined; other = this.#held.get(lease.command)) {
+      if (other.lease.delivery >= lease.delivery) return; // overtaken by a later delivery while it waited here
+      await this.#release(other);
+    }
+    if (this.#stopping) return lease.handBack(0);
     const { jobTypes: _, leases, ...rest } = this.#options;
     const holder = new Holder(
       { ...rest, jobType: jobType.id, statechart: jobType.statechart, activities: jobType.activities, commandExists: leases.exists },
       { ...request, traceparent: request.traceparent ?? rest.identity.traceparent(), command: lease.command, delivery: lease.delivery },
     );
-    const released = this.#hold(jobType.id, request.runId, lease, holder);
+    const released = this.#hold(jobType.id, lease, holder);
     this.#held.set(lease.command, { lease, holder, released });
     await released;
   }
 
   /** A lease of ours ran out, and its command was delivered to us again: what we still do for the earlier delivery stops first. */
-  async #release(command: number): Promise<void> {
-    const earlier = this.#held.get(command);
-    earlier?.holder.stop();
-    await earlier?.released;
+  async #release({ lease, holder, released }: HeldLease): Promise<void> {
+    this.#superseded.add(lease);
+    holder.stop();
+    await released;
   }
 
-  async #hold(jobType: JobTypeId, runId: RunId, lease: Lease, holder: Holder): Promise<void> {
+  async #hold(jobType: JobTypeId, lease: Lease, holder: Holder): Promise<void> {
     try {
       this.#settle(lease, await holder.hold());
     } catch (error) {
-      const delayMs = retryDelayMs(lease.delivery);
-      this.#options.observer.heldBack(jobType);
-      this.#options.log.error(
-        { err: error, jobType, runId, command: lease.command, delivery: lease.delivery, delayMs },
-        'the run cannot go on now; its lease goes back',
-      );
-      lease.handBack(delayMs);
+      if (error instanceof InvalidCommandError) await this.#reject(jobType, lease, error);
+      else this.#holdBack(jobType, lease, error);
     } finally {
       this.#held.delete(lease.command);
     }
+  }
+
+  #holdBack(jobType: JobTypeId, lease: Lease, err: unknown): void {
+    const { observer, log } = this.#options;
+    const { subject, command, delivery } = lease;
+    const delayMs = retryDelayMs(delivery);
+    observer.heldBack(jobType);
+    log.error({ err, jobType, subject, command, delivery, delayMs }, 'the run cannot go on now; its lease goes back');
+    this.#handBack(lease, delayMs);
+  }
+
+  /** The server knows commands, not deliveries: handing an old delivery back would take the command from whoever holds the new one. */
+  #handBack(lease: Lease, delayMs: number): void {
+    if (!this.#superseded.has(lease)) lease.handBack(delayMs);
   }
 
   #settle(lease: Lease, result: HoldResult): void {
@@ -124,7 +139,7 @@ export class Host {
         lease.acknowledge();
         break;
       case 'stopped':
-        lease.handBack(0);
+        this.#handBack(lease, 0);
         break;
       case 'lost': // a later delivery of the same command exists, and only its holder may settle it
         break;

@@ -147,7 +147,7 @@ export class Operations {
    * not in the selection are left out.
    */
   async verify(selection: ReplaySelection): Promise<{ runs: number; events: number; problems: string[] }> {
-    const verifier = new HistoryVerifier(this.#options.jobTypes);
+    const verifier = new HistoryVerifier(this.#options.jobTypes, { complete: selection.since === undefined });
     const onForeign = (where: Foreign) => verifier.foreign(where);
     await this.#options.history.read({ ...selection, onForeign }, (stored) => verifier.take(stored));
     return verifier.result();

@@ -164,6 +164,8 @@ export class Outside {
 function jsonOf(output: unknown, where: string): unknown {
   const text = JSON.stringify(output);
   if (text === undefined) return undefined;
-  if (text.length > MAX_OUTPUT_BYTES) throw new OutputTooLargeError(where, text.length, MAX_OUTPUT_BYTES);
-  return typeof output === 'object' ? JSON.parse(text) : output;
+  // A character is at most three bytes, so most texts need not be measured.
+  const bytes = text.length * 3 > MAX_OUTPUT_BYTES ? Buffer.byteLength(text) : text.length;
+  if (bytes > MAX_OUTPUT_BYTES) throw new OutputTooLargeError(where, bytes, MAX_OUTPUT_BYTES);
+  return typeof output === 'string' ? output : JSON.parse(text);
 }

@@ -96,8 +96,8 @@ export interface LeaseSource {
   exists(command: number): Promise<boolean>;
 }
 export interface LeaseFeed {
-  /** No new leases; those held stay held. */
-  stop(): void;
+  /** No new leases; those held stay held. Resolves when those that were on their way have gone back. */
+  stop(): Promise<void>;
 }
 
 export interface DeadLetter {

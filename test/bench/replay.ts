@@ -11,7 +11,7 @@ export const plainReplay = (target: Target): Promise<Figure> => replay(target, (
 
 /** @throws {Error} Folding gave something else than the log says. */
 export async function verifyingReplay(target: Target): Promise<Figure> {
-  const verifier = new HistoryVerifier([oneStep, threeStep]);
+  const verifier = new HistoryVerifier([oneStep, threeStep], { complete: true });
   const figure = await replay(target, (stored) => verifier.take(stored));
   const { problems } = verifier.result();
   if (problems.length > 0) throw new Error(`the log does not fold: ${problems[0]} and ${problems.length - 1} more`);

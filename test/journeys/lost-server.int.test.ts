@@ -30,7 +30,8 @@ async function client(settings: Record<string, string>) {
 async function entering(url: string, run: RunId, state: string): Promise<void> {
   const connection = await connect({ servers: url });
   try {
-    for await (const message of connection.subscribe(`evt.run.*.${run}`)) if (message.json<{ data: { to: string } }>().data.to === state) return;
+    for await (const message of connection.subscribe(`evt.run.*.${run}`))
+      if (message.json<{ data: { to: string } }>().data.to === state) return;
   } finally {
     await connection.close();
   }

@@ -6,7 +6,7 @@ import { expect, vi } from 'vitest';
 import { connect } from '../../src/adapters/nats/connection.ts';
 import { type Client, openClient } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import { type RunId, jobTypeId, runId } from '../../src/domain/ids.ts';
+import { jobTypeId, type RunId, runId } from '../../src/domain/ids.ts';
 import type { RunEvent } from '../../src/domain/run-event.ts';
 import type { RunView } from '../../src/runtime/run-view.ts';
 import { runEventFilter } from '../../streams/events.stream.ts';

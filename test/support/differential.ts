@@ -28,6 +28,7 @@ export type Comparison = {
   readonly threw: string | undefined;
   /** State values seen, as JSON. */
   readonly values: ReadonlySet<string>;
+  readonly startedFromMemory: boolean;
   readonly memoised: number;
   readonly fellBack: number;
 };
@@ -44,6 +45,7 @@ export function compare(play: Play, random: SeededRandom): Comparison {
     differences,
     threw: plain.threw?.message,
     values,
+    startedFromMemory: memoised.startedFromMemory,
     memoised: memoised.statechart.stats.memoised,
     fellBack: memoised.statechart.stats.plain,
   });
@@ -51,7 +53,7 @@ export function compare(play: Play, random: SeededRandom): Comparison {
   let inDocumentOrder = live.inDocumentOrder;
   for (;;) {
     const [plainView, memoisedView] = [plain.look(), memoised.look()];
-    if (plain.bytes !== memoised.bytes) return result('different', [`bytes: plain ${plain.bytes} memoised ${memoised.bytes}`]);
+    if (plain.decided !== memoised.decided) return result('different', [`bytes: plain ${plain.decided} memoised ${memoised.decided}`]);
     const folds = differences('plain', plainView, 'memoised', memoisedView);
     if (folds.length > 0) return result('different', folds);
     if (!live.legal) return result('illegal');

@@ -22,6 +22,10 @@ export class FoldedRun {
   at: Instant = instant(0);
   /** What would be stored. */
   bytes = '';
+  /** Every decision of the last move, effects and all. */
+  decided = '';
+  /** No XState was needed to start it. */
+  readonly startedFromMemory: boolean;
   /** The machine's own code threw: nothing was stored, but XState's interpreter is over. */
   threw: StatechartCodeError | undefined;
   #done: Doings = noDoings();
@@ -30,6 +34,7 @@ export class FoldedRun {
   constructor(machine: AnyStateMachine, input: unknown, options: Pick<FoldOptions, 'memoise'>) {
     this.statechart = foldable(machine, { ...options, guardCode: forbidAmbient });
     this.#attempt(() => this.statechart.start(input, this.#environment('start')));
+    this.startedFromMemory = this.statechart.stats.memoised > 0;
     this.#drain();
   }
 
@@ -42,6 +47,7 @@ export class FoldedRun {
   }
 
   play(move: Move): void {
+    this.decided = '';
     if (move.do === 'elapse') this.#elapse(instant(this.at + move.ms));
     else this.#hear(this.#stimulus(move));
     this.#drain();
@@ -110,6 +116,7 @@ export class FoldedRun {
       const step = decide();
       if (step === undefined) return false;
       this.bytes = JSON.stringify(step.snapshot);
+      this.decided += JSON.stringify(step);
       for (const effect of JSON.parse(JSON.stringify(step.effects)) as Effect[]) this.#carryOut(effect);
       return true;
     } catch (error) {

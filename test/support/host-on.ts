@@ -3,7 +3,7 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { natsAnnouncer } from '../../src/adapters/nats/announcer.ts';
 import { natsCommandSender } from '../../src/adapters/nats/command-sender.ts';
-import { connect } from '../../src/adapters/nats/connection.ts';
+import { connect, disconnect } from '../../src/adapters/nats/connection.ts';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { declareStreams } from '../../src/adapters/nats/declare-streams.ts';
 import { natsLeases } from '../../src/adapters/nats/leases.ts';
@@ -47,7 +47,7 @@ export async function clientOn({ url }: { readonly url: string }): Promise<Clien
     },
     async [Symbol.asyncDispose]() {
       publisher.close();
-      await connection.close();
+      await disconnect(connection);
     },
   };
 }

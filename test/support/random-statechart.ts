@@ -69,7 +69,7 @@ class Generator {
     for (const fill of this.#later) fill();
     const config = {
       ...root,
-      context: { n: 0, m: 0, q: 0 },
+      context: this.#random.chance(0.5) ? { n: 0, m: 0, q: 0 } : contextOfInput,
       options: { maxIterations: 40 },
       output: ({ context, event }: Args) => ({ n: context.n, by: event.type }),
     };
@@ -107,7 +107,7 @@ class Generator {
       states[`k${index}`] = this.#state(depth + 1, region ?? first);
     }
     if (type === 'parallel') state.type = 'parallel';
-    else state.initial = 'k0';
+    else state.initial = this.#random.chance(0.3) ? { target: 'k0', actions: this.#actions(0.5) } : 'k0';
     if (this.#history && this.#random.chance(0.35)) {
       const id = `h${this.#stateIds.length}`;
       states.hist = { type: 'history', history: this.#random.pick(['shallow', 'deep']), id };
@@ -222,6 +222,13 @@ class Generator {
     }) as never);
   }
 }
+
+const contextOfInput = ({ input }: { input?: { n: number } }) => ({
+  n: input?.n ?? 0,
+  m: Math.floor(transitionRandom() * 4),
+  q: 0,
+  at: now(),
+});
 
 /** While an actor starts, XState's development build throws where its production build has no snapshot yet. */
 function wasRunning(self: Args['self'], actor: string): boolean {

@@ -30,17 +30,23 @@ export function numbersStart(reply: string): number {
 
 /** Reads the digits where they stand: every message that is read or leased passes here. */
 export function deliveryPosition(reply: string, start = numbersStart(reply)): DeliveryPosition {
-  const numbers = [0, 0, 0, 0, 0];
-  let current = 0;
+  const end = { at: start };
+  return {
+    delivery: numberAt(reply, end),
+    sequence: numberAt(reply, end),
+    consumerSequence: numberAt(reply, end),
+    storedAtMs: Math.floor(numberAt(reply, end) / 1e6),
+    pending: numberAt(reply, end),
+  };
+}
+
+function numberAt(reply: string, cursor: { at: number }): number {
   let value = 0;
-  for (let at = start; at < reply.length && current < 5; at++) {
-    const code = reply.charCodeAt(at);
-    if (code === DOT) {
-      numbers[current++] = value;
-      value = 0;
-    } else value = value * 10 + code - ZERO;
+  for (; cursor.at < reply.length; cursor.at++) {
+    const code = reply.charCodeAt(cursor.at);
+    if (code === DOT) break;
+    value = value * 10 + code - ZERO;
   }
-  if (current < 5) numbers[current] = value;
-  const [delivery, sequence, consumerSequence, storedAtNanos, pending] = numbers as [number, number, number, number, number];
-  return { delivery, sequence, consumerSequence, storedAtMs: Math.floor(storedAtNanos / 1e6), pending };
+  cursor.at++;
+  return value;
 }

@@ -50,7 +50,8 @@ async function sequenceOfMine(manager: JetStreamManager, append: Append): Promis
     const next = await manager.streams.getMessage(events.name, query);
     return next !== null && next.json<{ id?: string }>().id === eventId ? (next.seq as Sequence) : undefined;
   } catch (error) {
-    if (error instanceof JetStreamApiError || error instanceof SyntaxError) throw error;
+    if (error instanceof SyntaxError) return undefined; // somebody else's, and not even an event
+    if (error instanceof JetStreamApiError) throw error;
     return 'unanswered'; // the connection has broken again
   }
 }

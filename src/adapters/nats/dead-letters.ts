@@ -8,7 +8,7 @@ import type { Publisher } from './publisher.ts';
 const headerText = (text: string) => text.replace(/[\r\n]+/g, ' | ').slice(0, 2_000);
 /** These speak to the stream the message was sent to, not to this one. */
 const TRANSPORT_HEADER = /^nats-/i;
-const MAX_KEPT_HEADERS_LENGTH = 8_000;
+const MAX_KEPT_HEADERS_BYTES = 4_000;
 
 export const natsDeadLetters = (publisher: Publisher): DeadLetters => ({
   async add(letter) {
@@ -36,11 +36,12 @@ export const natsDeadLetters = (publisher: Publisher): DeadLetters => ({
 
 function keptHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const kept: Record<string, string> = {};
-  let length = 0;
+  let bytes = 0;
   for (const [name, value] of Object.entries(headers)) {
-    length += name.length + value.length;
-    if (length > MAX_KEPT_HEADERS_LENGTH) break;
-    kept[TRANSPORT_HEADER.test(name) ? `Almanac-Origin-${name}` : name] = headerText(value);
+    const keptName = TRANSPORT_HEADER.test(name) ? `Almanac-Origin-${name}` : name;
+    bytes += Buffer.byteLength(keptName) + Buffer.byteLength(value);
+    if (bytes > MAX_KEPT_HEADERS_BYTES) break;
+    kept[keptName] = headerText(value);
   }
   return kept;
 }

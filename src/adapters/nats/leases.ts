@@ -4,13 +4,15 @@
  * Asks the server for exactly as many messages as there are free slots, because a lease that waits in a process is one that nobody
  * works on. The client library's `consume()` refills on delivery, not on settlement, so the asking is done here.
  */
-import { AckPolicy, type JetStreamManager } from '@nats-io/jetstream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AckPolicy, JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { commands, startConsumerName, startSubject } from '../../../streams/commands.stream.ts';
 import { nanosOf } from '../../../streams/nanoseconds.ts';
 import type { Instant } from '../../domain/ids.ts';
 import type { Lease, LeaseFeed, LeaseSource, Log } from '../../runtime/ports.ts';
 import { deliveryPosition, isDelivery } from './ack-subject.ts';
+import { plainHeaders } from './message-headers.ts';
 import { Outbox } from './outbox.ts';
 
 export interface LeaseOptions {
@@ -23,6 +25,10 @@ const REQUEST_EXPIRES_MS = 30_000;
 /** The server says it is alive at this rate while a request waits; twice without a word, and the request is taken for lost. */
 const HEARTBEAT_MS = 5_000;
 const RETRY_MS = 1_000;
+/** JetStream's error code; the client library has no name for it. */
+const CONSUMER_EXISTS = 10_148;
+/** How long stopping waits for what the server has sent already. */
+const LAST_LEASES_MS = 1_000;
 
 export function natsLeases(connection: NatsConnection, manager: JetStreamManager, log: Log, options: LeaseOptions = {}): LeaseSource {
   const leaseMs = options.leaseMs ?? 10_000;
@@ -53,6 +59,7 @@ class Puller implements LeaseFeed {
   #subscription: Subscription | undefined;
   #watch: NodeJS.Timeout | undefined;
   #stopped = false;
+  #repairing = false;
   #held = 0;
   /** Messages asked for and not yet delivered, over all requests. */
   #asked = 0;
@@ -78,22 +85,30 @@ class Puller implements LeaseFeed {
     this.#pull();
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#watch);
-    // Without interest the server drops what we still ask for, so nothing is leased to nobody.
-    this.#subscription?.unsubscribe();
+    if (this.#connection.isClosed() || this.#subscription === undefined || this.#subscription.isClosed()) return;
+    // Without interest the server drops what we still ask for. What is on its way still arrives and goes back, so nobody waits for it.
+    const drained = this.#subscription.drain().catch(() => undefined);
+    await Promise.race([drained, delay(LAST_LEASES_MS, undefined, { ref: false })]);
   }
 
   async #declareConsumer(): Promise<void> {
-    await this.#manager.consumers.add(commands.name, {
-      durable_name: this.#consumer,
-      filter_subject: startSubject(this.#open.jobType, this.#open.lane),
-      ack_policy: AckPolicy.Explicit,
-      ack_wait: nanosOf(this.#leaseMs),
-      max_deliver: -1, // attempts are counted in the log (invariant 4)
-      max_ack_pending: this.#open.concurrency,
-    });
+    const limits = { ack_wait: nanosOf(this.#leaseMs), max_ack_pending: this.#open.concurrency };
+    try {
+      await this.#manager.consumers.add(commands.name, {
+        durable_name: this.#consumer,
+        filter_subject: startSubject(this.#open.jobType, this.#open.lane),
+        ack_policy: AckPolicy.Explicit,
+        max_deliver: -1, // attempts are counted in the log (invariant 4)
+        ...limits,
+      });
+    } catch (error) {
+      // Since server 2.10: it exists with other limits. Older servers take the new ones.
+      if (!(error instanceof JetStreamApiError && error.code === CONSUMER_EXISTS)) throw error;
+      await this.#manager.consumers.update(commands.name, this.#consumer, limits);
+    }
   }
 
   #subscribe(): void {
@@ -101,7 +116,7 @@ class Puller implements LeaseFeed {
   }
 
   #pull(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#repairing) return;
     const free = this.#open.slots - this.#held - this.#asked;
     // Asking one by one would double the traffic; asking only when a quarter is free keeps the slots busy all the same.
     if (free <= 0 || (this.#asked > 0 && free * 4 < this.#open.slots)) return;
@@ -113,16 +128,16 @@ class Puller implements LeaseFeed {
 
   #hear(message: Msg): void {
     this.#heardAt = performance.now();
+    if (isDelivery(message.reply)) return this.#deliver(message); // its headers are a stranger's: reading them here may throw
     const status = message.headers?.code ?? 0;
-    if (isDelivery(message.reply)) this.#deliver(message);
-    else if (status !== 100) this.#endOfRequest(status, message);
+    if (status !== 100) this.#endOfRequest(status, message);
   }
 
   #deliver(message: Msg): void {
     this.#asked = Math.max(0, this.#asked - 1);
     const lease = leaseOf(message, this.#outbox);
-    if (this.#held >= this.#open.slots) {
-      lease.handBack(0); // a request taken for lost was answered after all
+    if (this.#stopped || this.#held >= this.#open.slots) {
+      lease.handBack(0); // it was on its way, or a request taken for lost was answered after all
       return;
     }
     this.#held++;
@@ -146,13 +161,14 @@ class Puller implements LeaseFeed {
   }
 
   #repair(reason: string): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#repairing) return; // each request that was waiting is told
+    this.#repairing = true;
     this.#log.warn({ consumer: this.#consumer, reason }, 'pulling start commands was interrupted; trying again');
-    this.#asked = this.#open.slots; // holds back #pull until the consumer is there again
     const retry = async () => {
       if (this.#stopped) return;
       try {
         await this.#declareConsumer();
+        this.#repairing = false;
         this.#asked = 0;
         this.#pull();
       } catch (error) {
@@ -173,7 +189,7 @@ class Puller implements LeaseFeed {
   async #watchConnection(): Promise<void> {
     for await (const status of this.#connection.status()) {
       if (this.#stopped) return;
-      if (status.type !== 'reconnect') continue;
+      if (status.type !== 'reconnect' || this.#repairing) continue;
       this.#asked = 0;
       this.#pull();
     }
@@ -194,14 +210,10 @@ function leaseOf(message: Msg, outbox: Outbox): Lease {
     publishedAt: storedAtMs as Instant,
     body: message.data,
     get headers() {
-      return headersOf(message);
+      return plainHeaders(() => message.headers);
     },
     acknowledge: () => outbox.send(reply, ACKNOWLEDGE),
     extend: () => outbox.send(reply, EXTEND),
     handBack: (delayMs) => outbox.send(reply, Buffer.from(delayMs > 0 ? `-NAK {"delay": ${nanosOf(Math.ceil(delayMs))}}` : '-NAK')),
   };
-}
-
-function headersOf({ headers }: Msg): Record<string, string> {
-  return headers === undefined ? {} : Object.fromEntries(headers.keys().map((name) => [name, headers.get(name)]));
 }

@@ -101,7 +101,8 @@ class OrderedReader {
 
   #settings(inbox: string): Partial<ConsumerConfig> & { name: string } {
     return {
-      name: `read-${nuid.next()}`,
+      name: nuid.next().slice(-10), // short: it stands in the reply subject of every message
+
       deliver_subject: inbox,
       filter_subject: this.#read.subject,
       ack_policy: AckPolicy.None,

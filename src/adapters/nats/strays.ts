@@ -5,12 +5,22 @@
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import { commands, parseCommandSubject } from '../../../streams/commands.stream.ts';
 import type { DeadLetters, Log } from '../../runtime/ports.ts';
+import { plainHeaders } from './message-headers.ts';
 
 /** Looking costs two requests. Tests look when they want to. */
 export const SWEEP_EVERY_MS = 5_000;
 
-/** Resolves to the number of commands that became dead letters. Safe to run by many processes at once. */
-export async function sweepStrays(manager: JetStreamManager, deadLetters: DeadLetters, log: Log): Promise<number> {
+/**
+ * Resolves to the number of commands that became dead letters. Safe to run by many processes at once.
+ *
+ * @param known Job types of this process: their commands are never strays, not even while somebody has deleted their consumer.
+ */
+export async function sweepStrays(
+  manager: JetStreamManager,
+  deadLetters: DeadLetters,
+  log: Log,
+  known: ReadonlySet<string> = new Set(),
+): Promise<number> {
   const info = await manager.streams.info(commands.name, { subjects_filter: '>' });
   const subjects = Object.keys(info.state.subjects ?? {});
   if (subjects.length === 0) return 0;
@@ -19,9 +29,9 @@ export async function sweepStrays(manager: JetStreamManager, deadLetters: DeadLe
   for await (const consumer of manager.consumers.list(commands.name)) filters.add(consumer.config.filter_subject ?? '>');
   let swept = 0;
   for (const subject of subjects) {
-    if (filters.has(subject)) continue;
+    if (filters.has(subject) || isTaken(subject, known)) continue;
     for (let message = await next(manager, subject); message !== null; message = await next(manager, subject)) {
-      await bury(manager, deadLetters, message);
+      if (!(await bury(manager, deadLetters, message))) continue;
       log.warn({ subject, command: message.seq }, 'nobody takes commands on this subject; it is a dead letter now');
       swept++;
     }
@@ -29,12 +39,20 @@ export async function sweepStrays(manager: JetStreamManager, deadLetters: DeadLe
   return swept;
 }
 
+/** Only the normal lane has takers so far. */
+function isTaken(subject: string, known: ReadonlySet<string>): boolean {
+  const address = parseCommandSubject(subject);
+  return address?.kind === 'start' && address.lane === 'normal' && known.has(address.jobType);
+}
+
 const next = (manager: JetStreamManager, subject: string): Promise<StoredMsg | null> =>
   manager.streams.getMessage(commands.name, { last_by_subj: subject });
 
-async function bury(manager: JetStreamManager, deadLetters: DeadLetters, { subject, seq, data, header }: StoredMsg): Promise<void> {
+/** False: somebody else buried it at the same time. The letter is stored once all the same. */
+async function bury(manager: JetStreamManager, deadLetters: DeadLetters, message: StoredMsg): Promise<boolean> {
+  const { subject, seq, data } = message;
   const address = parseCommandSubject(subject);
-  const headers = header === undefined ? {} : Object.fromEntries(header.keys().map((name) => [name, header.get(name)]));
+  const headers = plainHeaders(() => message.header);
   const known = address?.kind === 'start';
   await deadLetters.add({
     origin: 'command',
@@ -49,5 +67,10 @@ async function bury(manager: JetStreamManager, deadLetters: DeadLetters, { subje
       ? `no process knows the job type or lane of ${subject}`
       : `${subject} is not a command subject: use cmd.<jobType>.start.<lane>`,
   });
-  await manager.streams.deleteMessage(commands.name, seq, false);
+  try {
+    return await manager.streams.deleteMessage(commands.name, seq, false);
+  } catch (error) {
+    if ((await manager.streams.getMessage(commands.name, { seq })) === null) return false;
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
+import { hostname, userInfo } from 'node:os';
 import { monotonicFactory } from 'ulid';
 import type { Identity } from '../../runtime/ports.ts';
 
@@ -27,4 +27,13 @@ function random(bytes: number): Buffer {
   }
   used += bytes;
   return pool.subarray(used - bytes, used);
+}
+
+/** Who runs this process, for people to read: nobody's word for it, so never a proof. */
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'unknown'; // a container may run as a number that has no name
+  }
 }

@@ -13,11 +13,6 @@ export interface Metrics {
   close(): Promise<void>;
 }
 
-export const noMetrics: Metrics = {
-  observer: { started() {}, ended() {}, heldBack() {} },
-  close: () => Promise.resolve(),
-};
-
 /**
  * @throws {ConfigError} The port is taken.
  */

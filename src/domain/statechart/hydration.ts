@@ -26,7 +26,7 @@ export function hydration(machine: AnyStateMachine, inert: InertScope): Hydratio
   const template = (value: StateValue): AnyMachineSnapshot => {
     const known = typeof value === 'object' ? byCanonicalValue.get(value) : undefined;
     if (known !== undefined) return known;
-    const key = configurationKey(value);
+    const key = typeof value === 'string' ? value : JSON.stringify(value);
     let found = templates.get(key);
     if (found === undefined) {
       found = resolve(machine, value);
@@ -76,11 +76,6 @@ export function hydration(machine: AnyStateMachine, inert: InertScope): Hydratio
       }
     },
   };
-}
-
-/** Also the key under which microsteps are remembered. */
-export function configurationKey(value: StateValue): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function resolve(machine: AnyStateMachine, value: StateValue): AnyMachineSnapshot {

@@ -3,7 +3,7 @@
  * configuration, the remembered history and the transitions selected, never on context, so XState is asked once for each.
  */
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
-import { configurationKey, type Hydration } from './hydration.ts';
+import type { Hydration } from './hydration.ts';
 import { type Marker, type Skeleton, skeletonOf } from './skeleton.ts';
 import { askToStart, askToTake, historyOf, mapValues, type SkeletonAnswer } from './skeleton-answer.ts';
 
@@ -34,13 +34,16 @@ export type PlannedAction =
 /** Plans kept: beyond any sensible statechart, and a bound on memory for the others. */
 const MAX_PLANS = 10_000;
 
+/** Of one configuration. */
+type Plans = Map<AnyTransitionDefinition | string, MicrostepPlan | undefined>;
+
 export class MicrostepPlans {
   readonly #machine: AnyStateMachine;
   readonly #hydration: Hydration;
   readonly #skeleton: Skeleton;
-  readonly #plans = new Map<string, MicrostepPlan | undefined>();
+  #plans = new WeakMap<AnyMachineSnapshot, Plans>();
+  #kept = 0;
   #start: { readonly plan: MicrostepPlan | undefined } | undefined;
-  readonly #templateKeys = new WeakMap<AnyMachineSnapshot, string>();
 
   constructor(machine: AnyStateMachine, hydration: Hydration) {
     this.#machine = machine;
@@ -60,25 +63,34 @@ export class MicrostepPlans {
     template: AnyMachineSnapshot,
     transitions: readonly AnyTransitionDefinition[],
   ): MicrostepPlan | undefined {
-    const key = this.#key(current, template, transitions);
-    const known = this.#plans.get(key);
-    if (known !== undefined || this.#plans.has(key)) return known;
+    const key = this.#key(current, transitions);
+    const plans = this.#plansOf(template);
+    const known = plans.get(key);
+    if (known !== undefined || plans.has(key)) return known;
     const plan = this.#planOf(askToTake(this.#skeleton, current, transitions), current._nodes);
-    if (this.#plans.size >= MAX_PLANS) this.#plans.clear();
-    this.#plans.set(key, plan);
+    plans.set(key, plan);
+    if (++this.#kept > MAX_PLANS) {
+      this.#plans = new WeakMap();
+      this.#kept = 0;
+    }
     return plan;
   }
 
-  #key(current: AnyMachineSnapshot, template: AnyMachineSnapshot, transitions: readonly AnyTransitionDefinition[]): string {
-    let key = this.#templateKeys.get(template);
-    if (key === undefined) {
-      key = configurationKey(template.value);
-      this.#templateKeys.set(template, key);
+  #plansOf(template: AnyMachineSnapshot): Plans {
+    let plans = this.#plans.get(template);
+    if (plans === undefined) {
+      plans = new Map();
+      this.#plans.set(template, plans);
     }
-    for (const transition of transitions) key += `|${this.#skeleton.transitionId(transition)}`;
-    if (!this.#skeleton.hasHistory) return key;
+    return plans;
+  }
+
+  /** Mostly one transition, and nothing to remember. */
+  #key(current: AnyMachineSnapshot, transitions: readonly AnyTransitionDefinition[]): AnyTransitionDefinition | string {
+    if (transitions.length === 1 && !this.#skeleton.hasHistory) return transitions[0]!;
+    const taken = transitions.map((transition) => this.#skeleton.transitionId(transition)).join('|');
     const remembered = Object.entries(historyOf(current)).map(([id, nodes]) => `${id}:${nodes.map((node) => node.id).join(',')}`);
-    return `${key}|${remembered.join(';')}`;
+    return `${taken}|${remembered.join(';')}`;
   }
 
   #planOf(asked: SkeletonAnswer | undefined, nodesBefore: readonly AnyStateNode[]): MicrostepPlan | undefined {

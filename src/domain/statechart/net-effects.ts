@@ -7,10 +7,7 @@ import type { RawAction } from './raw-action.ts';
 import { serializeError } from './serialized-error.ts';
 import type { ArmedTimer, Snapshot, StartedActivity } from './snapshot.ts';
 import type { Step } from './step.ts';
-import { VisitLedger } from './visit-ledger.ts';
-
-/** What the snapshot kept before the event, with the activity or timer that the event came from already taken account of. */
-export type Kept = Pick<Snapshot, 'activities' | 'timers' | 'visits'>;
+import { type Kept, VisitLedger } from './visit-ledger.ts';
 
 type ById<Item> = Readonly<Record<string, Item>>;
 const NOTHING: ById<never> = {};

@@ -6,6 +6,7 @@ import type { AnyActorScope, AnyEventObject, AnyStateMachine } from 'xstate';
 import type { PlannedAction } from './microstep-plan.ts';
 import { isReference, type RawAction, rawBuiltIn } from './raw-action.ts';
 import { SLOW } from './slow.ts';
+import { without } from './without.ts';
 import type { WorkingSnapshot } from './working-snapshot.ts';
 
 type ActionArguments = { readonly context: unknown; readonly event: AnyEventObject; readonly self: unknown; readonly system: unknown };
@@ -135,10 +136,7 @@ export class PlannedActions {
   #stop(reference: unknown): void {
     if (reference !== undefined && !isReference(reference)) throw SLOW;
     this.touched = true;
-    if (reference !== undefined) {
-      const { [reference.id]: _, ...others } = this.#working.children;
-      this.#working.children = others;
-    }
+    if (reference !== undefined) this.#working.children = without(this.#working.children, reference.id);
     this.listed.push({ type: 'xstate.stopChild', params: reference });
   }
 

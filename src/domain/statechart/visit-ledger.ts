@@ -6,12 +6,20 @@ import type { InertReference } from './inert-scope.ts';
 import type { Json } from './json.ts';
 import type { ActorReference, RawAction } from './raw-action.ts';
 import type { ArmedTimer, Snapshot, StartedActivity } from './snapshot.ts';
+import { without } from './without.ts';
+
+/** What the snapshot kept before the event, with the activity or timer that the event came from already taken account of. */
+export interface Kept {
+  readonly activities?: Snapshot['activities'] | undefined;
+  readonly timers?: Snapshot['timers'] | undefined;
+  readonly visits: number;
+}
 
 type Listed<Type extends RawAction['type']> = Extract<RawAction, { type: Type }>;
 
 export class VisitLedger {
-  readonly activities: Record<string, StartedActivity>;
-  readonly timers: Record<string, ArmedTimer>;
+  activities: Record<string, StartedActivity>;
+  timers: Record<string, ArmedTimer>;
   /** Messages, logs and custom actions, in order. */
   readonly messages: Effect[] = [];
   /** The last visit handed out. */
@@ -22,7 +30,7 @@ export class VisitLedger {
   /** Corrections to make once the whole macrostep is known. */
   readonly #addressing: (() => void)[] = [];
 
-  constructor(before: Pick<Snapshot, 'activities' | 'timers' | 'visits'>, environment: TransitionEnvironment) {
+  constructor(before: Kept, environment: TransitionEnvironment) {
     this.activities = { ...before.activities };
     this.timers = { ...before.timers };
     this.visits = before.visits;
@@ -35,14 +43,14 @@ export class VisitLedger {
         this.#start(action.params);
         return;
       case 'xstate.stopChild':
-        if (action.params !== undefined) delete this.activities[action.params.id];
+        if (action.params !== undefined) this.activities = without(this.activities, action.params.id);
         return;
       case 'xstate.raise':
         // Without a delay it was consumed inside the macrostep.
         if (action.params.delay !== undefined) this.#arm(action.params, action.params.delay);
         return;
       case 'xstate.cancel':
-        delete this.timers[action.params.sendId];
+        this.timers = without(this.timers, action.params.sendId);
         return;
       case 'xstate.sendTo':
         this.#send(action.params);
@@ -118,6 +126,8 @@ export class VisitLedger {
 
   /** Undefined for actors outside of this statechart, e.g. its parent. */
   #visitOf(reference: ActorReference): number | undefined {
-    return this.#started.find((started) => started.reference === reference)?.visit ?? ((reference as Partial<InertReference>).visit || undefined);
+    return (
+      this.#started.find((started) => started.reference === reference)?.visit ?? ((reference as Partial<InertReference>).visit || undefined)
+    );
   }
 }

@@ -76,6 +76,27 @@ describe('a transition evaluated twice', () => {
     const [plain, memoised] = [play(false), play(true)];
     expect(plain.snapshot.context).toMatchObject({ rolled: [expect.any(Number)], at: 1234 });
     expect(JSON.stringify(memoised.snapshot)).toBe(JSON.stringify(plain.snapshot));
+    expect(memoised.stats).toEqual(fallsBack ? { memoised: 1, plain: 1 } : { memoised: 2, plain: 0 });
+  });
+});
+
+describe('a start evaluated twice', () => {
+  it.each([false, true])('rolls the dice once (falling back: %s)', (fallsBack) => {
+    const region = { initial: 'a', states: { a: { ...(fallsBack ? { always: 'b' } : {}) }, b: {} } };
+    const machine = createMachine({
+      id: 'dice',
+      type: 'parallel',
+      context: () => ({ rolled: [random()] }),
+      entry: assign({ rolled: ({ context }) => [...context.rolled, random()] }),
+      states: { left: region, right: region },
+    });
+    const start = (memoise: boolean) => {
+      const statechart = foldable(machine, { memoise, guardCode: forbidAmbient });
+      return { step: statechart.start(undefined, environment), stats: statechart.stats };
+    };
+    const [plain, memoised] = [start(false), start(true)];
+    expect(plain.step.snapshot.context).toEqual({ rolled: [expect.any(Number), expect.any(Number)] });
+    expect(JSON.stringify(memoised.step)).toBe(JSON.stringify(plain.step));
     expect(memoised.stats).toEqual(fallsBack ? { memoised: 0, plain: 1 } : { memoised: 1, plain: 0 });
   });
 });

@@ -75,14 +75,15 @@ describe('a job', () => {
     for (const outcome of ['succeeded', 'failed', 'cancelled', 'expired']) expect(reached).toContain(JSON.stringify(outcome));
   });
 
-  it('is evaluated from memory, every step of it', () => {
+  it('is evaluated from memory, its start and every step of it', () => {
     const fresh = foldable(imageJob);
     let { snapshot } = fresh.start(IMAGE_INPUT, environment);
+    expect(fresh.stats).toEqual({ memoised: 1, plain: 0 });
     for (const id of ['download', 'resize', 'upload']) {
       snapshot = fresh.step(snapshot, activityDone(id, snapshot.activities![id]!.visit, IMAGE_OUTPUTS[id]), environment)!.snapshot;
     }
     expect(outcomeOf(snapshot)).toBe('succeeded');
-    expect(fresh.stats).toEqual({ memoised: 3, plain: 0 });
+    expect(fresh.stats).toEqual({ memoised: 4, plain: 0 });
   });
 });
 
@@ -90,18 +91,24 @@ describe("when the machine's own code throws, nothing is decided", () => {
   const boom = (): never => {
     throw new RangeError('bug');
   };
-  const failsOn = (what: 'start' | 'assign' | 'guard') =>
+  const failsOn = (what: 'start' | 'context' | 'assign' | 'guard', memoise = true) =>
     foldable(
       setup({ actions: { fail: assign(boom) }, guards: { fail: boom } }).createMachine({
         id: 'buggy',
-        context: {},
+        context: what === 'context' ? boom : {},
         ...(what === 'start' ? { entry: 'fail' } : {}),
         on: { go: what === 'guard' ? { guard: 'fail' } : { actions: 'fail' } },
       }),
+      { memoise },
     );
 
-  it('on start', () => {
-    expect(() => failsOn('start').start(undefined, environment)).toThrow(
+  it.each([
+    ['start', true],
+    ['start', false],
+    ['context', true],
+    ['context', false],
+  ] as const)('on start, in its %s (memoised: %s)', (what, memoise) => {
+    expect(() => failsOn(what, memoise).start(undefined, environment)).toThrow(
       expect.objectContaining({ code: 'STATECHART_CODE', machineId: 'buggy', hearing: 'start', cause: new RangeError('bug') }),
     );
   });
@@ -141,6 +148,14 @@ describe('what no log can hold is refused', () => {
       states: { a: { after: { odd: 'b' } }, b: {} },
     });
     expect(() => foldable(machine).start(undefined, environment)).toThrow(`the delay of timer 'xstate.after.odd.odd.a' is ${delay}`);
+  });
+
+  it.each([true, false])('an actor spawned inside context (memoised: %s)', (memoise) => {
+    const machine = setup({ actors: { work: activity<void, void>() } }).createMachine({
+      id: 'hidden',
+      context: ({ spawn }) => ({ child: spawn('work') as unknown }),
+    });
+    expect(() => foldable(machine, { memoise }).start(undefined, environment)).toThrow(/spawnChild\(\) or invoke/);
   });
 
   it('an actor spawned inside assign', () => {

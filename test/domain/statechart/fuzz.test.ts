@@ -13,6 +13,7 @@ describe('random statecharts', () => {
     // What cannot be compared stays the exception: below the 3 % that XState itself gets wrong with history, and some luck.
     expect(report.verdicts.illegal + report.verdicts.pathOrder).toBeLessThan(0.08 * report.machines);
     expect(report.memoised).toBeGreaterThan(5 * report.fellBack);
+    expect(report.startedFromMemory).toBeGreaterThan(0.7 * report.machines);
   });
 
   it('are never brought into an illegal configuration without history states', () => {

@@ -17,6 +17,7 @@ export interface FuzzReport {
   readonly moves: number;
   readonly verdicts: Readonly<Record<Comparison['verdict'], number>>;
   readonly endedInThrow: number;
+  readonly startedFromMemory: number;
   readonly memoised: number;
   readonly fellBack: number;
   /** Enough of each difference to play it again. */
@@ -26,7 +27,7 @@ export interface FuzzReport {
 export function fuzz({ machines, maxMoves, firstSeed = 1, history = true }: FuzzOptions): FuzzReport {
   const verdicts = { equal: 0, different: 0, illegal: 0, pathOrder: 0 };
   const failures: string[] = [];
-  let [invalid, moves, endedInThrow, memoised, fellBack] = [0, 0, 0, 0, 0];
+  let [invalid, moves, endedInThrow, startedFromMemory, memoised, fellBack] = [0, 0, 0, 0, 0, 0];
   for (let seed = firstSeed; seed < firstSeed + machines; seed++) {
     const built = tryBuild(seed, history);
     if (built === undefined) {
@@ -35,9 +36,10 @@ export function fuzz({ machines, maxMoves, firstSeed = 1, history = true }: Fuzz
     }
     const output = (_: string, random: SeededRandom) => random.int(9);
     try {
-      const result = compare({ ...built, input: undefined, maxMoves, output }, new SeededRandom(`moves ${seed}`));
+      const result = compare({ ...built, input: { n: seed % 5 }, maxMoves, output }, new SeededRandom(`moves ${seed}`));
       verdicts[result.verdict]++;
       moves += result.moves.length;
+      if (result.startedFromMemory) startedFromMemory++;
       memoised += result.memoised;
       fellBack += result.fellBack;
       if (result.threw !== undefined) endedInThrow++;
@@ -47,7 +49,7 @@ export function fuzz({ machines, maxMoves, firstSeed = 1, history = true }: Fuzz
       failures.push(describe(seed, '', error instanceof Error ? (error.stack ?? error.message) : String(error)));
     }
   }
-  return { machines, invalid, moves, verdicts, endedInThrow, memoised, fellBack, failures };
+  return { machines, invalid, moves, verdicts, endedInThrow, startedFromMemory, memoised, fellBack, failures };
 }
 
 function tryBuild(seed: number, history: boolean) {

@@ -1,0 +1,7 @@
+import type { Metrics } from './metrics.ts';
+
+/** For ENABLE_MONITORING=false. */
+export const noMetrics: Metrics = {
+  observer: { started() {}, ended() {}, heldBack() {} },
+  close: () => Promise.resolve(),
+};

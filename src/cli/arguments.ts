@@ -1,0 +1,25 @@
+/** What is typed after an option or a command, as the value it stands for. Commander names the option when one of these refuses. */
+import { InvalidArgumentError } from 'commander';
+import { type Instant, instant } from '../domain/ids.ts';
+
+const TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/;
+
+/** Only what means the same to everybody: a date is midnight UTC, and a time says its zone. */
+export function time(text: string): Instant {
+  const at = TIME.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(at)) throw new InvalidArgumentError('Write it like 2026-11-23T02:00:00Z, 2026-11-23T03:00+01:00 or 2026-11-23.');
+  return instant(at);
+}
+
+export function count(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 999999.');
+  return Number(text);
+}
+
+export function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`It is not JSON: ${(error as SyntaxError).message}`);
+  }
+}

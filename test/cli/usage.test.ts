@@ -1,0 +1,78 @@
+/** What the program answers without an instance to ask. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Installation, installation } from '../support/almanac-process.ts';
+
+let home: Installation;
+beforeAll(async () => {
+  home = await installation();
+});
+afterAll(() => home.dispose());
+
+const COMMANDS = ['', 'start', 'job', 'job list', 'run', 'run start', 'run list', 'run describe', 'run history', 'replay'];
+it('every command explains itself', async () => {
+  const answers = await Promise.all(COMMANDS.map((command) => home.run(...command.split(' ').filter(Boolean), '--help')));
+  answers.forEach(({ code, stdout, stderr }, at) => {
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain(`Usage: almanac ${COMMANDS[at]}`.trim());
+  });
+}, 60_000);
+
+it('tells its version', async () => {
+  expect(await home.run('--version')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+});
+
+describe('a mistake in the command line ends with 2 and says what was wrong:', () => {
+  it.each([
+    ['an unknown command', 'rum list', "unknown command 'rum'"],
+    ['an unknown option', 'run list --colour', "unknown option '--colour'"],
+    ['a missing argument', 'run describe', "missing required argument 'id'"],
+    ['one argument too many', 'job list all', 'too many arguments'],
+    ['an unknown format', 'run list -o yaml', 'table, json, ndjson'],
+    ['a limit that is none', 'run list --limit few', 'whole number from 1'],
+    ['a limit of nothing', 'run list --limit 0', 'whole number from 1'],
+    ['a time in words', 'replay --since yesterday', '2026-11-23T02:00:00Z'],
+    ['a time without a zone', 'replay --until 2026-11-23T02:00', '2026-11-23T02:00:00Z'],
+    ['a day that is none', 'replay --since 2026-13-32', '2026-11-23T02:00:00Z'],
+    ['input that is not JSON', 'run start vault-sync --input {tiers}', 'not JSON'],
+    ['a key that is no id', 'run start vault-sync --key A.B', '"A.B" cannot be a run id'],
+    ['a job type that is no id', 'run start Vault>', '"Vault>" cannot be a job type'],
+    ['a filter that is no id', 'run list --job *', '"*" cannot be a job type'],
+    ['an address that is none', 'run list --nats localhost', 'NATS_URL'],
+  ])('%s', async (_, line, text) => {
+    const { code, stdout, stderr } = await home.run(...line.split(' '));
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(text);
+    expect(stderr).not.toContain('    at '); // no stack
+  });
+
+  it('wrong settings, all of them at once', async () => {
+    await using wrong = await installation({ METRICS_PORT: 'x', SCHEDULER_TIMEZONE: 'y', VAULT_SYNC_CRON: 'z' });
+    const { code, stderr } = await wrong.run('start');
+    expect(code).toBe(2);
+    for (const name of ['METRICS_PORT', 'SCHEDULER_TIMEZONE', 'VAULT_SYNC_CRON']) expect(stderr).toContain(name);
+  });
+});
+
+describe('with nobody there, it ends with 1 and says what to do:', () => {
+  it('no instance on the data folder', async () => {
+    const { code, stderr } = await home.run('run', 'list');
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `almanac: no Almanac is running on ${home.dataDir}: start one there with "almanac start", pick its folder with --data, or set NATS_URL\n`,
+    });
+  });
+
+  it('no server at the address, whose password stays private', async () => {
+    const { code, stderr } = await home.run('run', 'list', '--nats', 'nats://me:secret@127.0.0.1:1');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^almanac: cannot use NATS at nats:\/\/\*\*\*@127\.0\.0\.1:1: .*refused/i);
+    expect(stderr).not.toContain('    at ');
+  });
+});
+
+it('job list needs nobody', async () => {
+  const { code, stdout } = await home.run('job', 'list', '-o', 'json');
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toContainEqual(expect.objectContaining({ id: 'vault-sync', cron: '0 3 * * *' }));
+  expect((await home.run('job', 'list')).stdout).toMatch(/^JOB TYPE +CRON +SUMMARY\n/);
+});
