@@ -10,7 +10,7 @@ import { natsAnnouncer } from './adapters/nats/announcer.ts';
 import { natsCommandSender } from './adapters/nats/command-sender.ts';
 import { connect, disconnect } from './adapters/nats/connection.ts';
 import { natsDeadLetters } from './adapters/nats/dead-letters.ts';
-import { declareStreams } from './adapters/nats/declare-streams.ts';
+import { declareStreams, streamsExist } from './adapters/nats/declare-streams.ts';
 import { natsLeases } from './adapters/nats/leases.ts';
 import { Publisher } from './adapters/nats/publisher.ts';
 import { natsReplyBox } from './adapters/nats/reply-box.ts';
@@ -29,7 +29,7 @@ import { vaultFiles } from './adapters/system/vault-files.ts';
 import type { Metrics } from './adapters/telemetry/metrics.ts';
 import { noMetrics } from './adapters/telemetry/no-metrics.ts';
 import type { Config } from './config.ts';
-import { NotRunningError, withoutCredentials } from './domain/errors.ts';
+import { NeverStartedError, NotRunningError, withoutCredentials } from './domain/errors.ts';
 import { jobTypeId, scheduleId } from './domain/ids.ts';
 import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
@@ -120,7 +120,7 @@ async function startParts(
   onStop(() => stopHost(host, publisher));
 
   const schedules = schedulesOf(config);
-  const commands = natsCommandSender(publisher);
+  const commands = natsCommandSender(publisher, manager);
   const ledger = natsScheduleLog(publisher, manager, identity.source);
   const scheduler = new Scheduler({ schedules, ledger, commands, clock: systemClock, log });
   await scheduler.start();
@@ -144,11 +144,18 @@ export interface Client {
   close(): Promise<void>;
 }
 
-/** @throws {NotRunningError} No NATS_URL is set and no embedded server runs on the data folder. */
+/**
+ * @throws {NotRunningError} No NATS_URL is set and no embedded server runs on the data folder.
+ * @throws {NeverStartedError} No Almanac has ever run on that server.
+ */
 export async function openClient(config: Config): Promise<Client> {
   const url = config.nats.url ?? (await discoverServer(config.dataDir))?.url;
   if (url === undefined) throw new NotRunningError(config.dataDir);
   const { connection, manager } = await connect({ url, name: 'almanac-cli', credentials: config.nats.credentials });
+  if (!(await streamsExist(manager))) {
+    await disconnect(connection);
+    throw new NeverStartedError(url);
+  }
   const publisher = new Publisher(connection);
   return {
     operations: operationsOn(connection, manager, publisher),
@@ -163,7 +170,7 @@ const operationsOn = (connection: NatsConnection, manager: JetStreamManager, pub
   new Operations({
     jobTypes,
     history: natsRunHistory(connection, manager),
-    commands: natsCommandSender(publisher),
+    commands: natsCommandSender(publisher, manager),
     replies: natsReplyBox(connection),
   });
 

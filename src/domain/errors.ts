@@ -141,12 +141,18 @@ export class StoppingError extends AlmanacError {
   }
 }
 
+/** Insufficient resources, resources exceeded, store failed. */
+const NO_ROOM: ReadonlySet<number> = new Set([10_023, 10_047, 10_077]);
+
 /** JetStream refused the message and did not store it, e.g. because the disk quota is used up. Try again when the cause is gone. */
 export class StorageRefusedError extends AlmanacError {
   readonly code = 'STORAGE_REFUSED';
   readonly apiCode: number;
   constructor(subject: string, apiCode: number, description: string) {
-    super(`${subject} was not stored: ${description} (JetStream error ${apiCode})`);
+    const advice = NO_ROOM.has(apiCode)
+      ? '. Free space on its disk or raise max_file_store of the NATS server (nats.conf), then try again'
+      : '';
+    super(`${subject} was not stored: ${description} (JetStream error ${apiCode})${advice}`);
     this.apiCode = apiCode;
   }
 }
@@ -296,9 +302,7 @@ export class GraphBusyError extends AlmanacError {
 export class OutputTooLargeError extends TerminalError {
   override readonly code = 'OUTPUT_TOO_LARGE';
   constructor(activity: string, size: number, limit: number) {
-    super(
-      `activity ${activity} returned ${size} bytes of JSON, at most ${limit} are allowed: store the result and return a reference`,
-    );
+    super(`activity ${activity} returned ${size} bytes of JSON, at most ${limit} are allowed: store the result and return a reference`);
   }
 }
 
@@ -320,6 +324,14 @@ export class ConnectError extends AlmanacError {
   readonly code = 'NATS_UNAVAILABLE';
   constructor(url: string, options: { cause: unknown }) {
     super(`cannot use NATS at ${withoutCredentials(url)}: ${(options.cause as Error).message}`, options);
+  }
+}
+
+/** The server is there, but no Almanac has ever used it. */
+export class NeverStartedError extends AlmanacError {
+  readonly code = 'NEVER_STARTED';
+  constructor(url: string) {
+    super(`no Almanac has ever run on ${withoutCredentials(url)}: start one there with "almanac start", or set NATS_URL to another server`);
   }
 }
 

@@ -2,7 +2,6 @@
  * The aggregate: a run's decisions, and the fold of its events (invariant 1). Pure: clock, ids and sequence numbers are arguments
  * (invariant 7).
  */
-import { isDeepStrictEqual } from 'node:util';
 import { HistoryMismatchError, SnapshotTooLargeError } from './errors.ts';
 import { hashOfEvent } from './hash-chain.ts';
 import type { Instant, JobTypeId, RunId, Sequence } from './ids.ts';
@@ -15,6 +14,7 @@ import {
   type RunEvent,
   type RunEventData,
 } from './run-event.ts';
+import { sameJson } from './same-json.ts';
 import type { Effect } from './statechart/effect.ts';
 import type { FoldableStatechart } from './statechart/fold.ts';
 import { describeState, isFinal, outcomeOf, type Snapshot } from './statechart/snapshot.ts';
@@ -169,7 +169,7 @@ export function verifyNext(statechart: FoldableStatechart, before: StoredEvent |
   if (wrong !== undefined) throw new HistoryMismatchError(event.subject, data.revision, `'${wrong}' does not follow from the rest`);
   const folded = JSON.stringify(fold(statechart, before?.event, event));
   // The order of keys may differ: a context may hold `undefined`, which has a place among the keys in memory and none in the log.
-  if (folded !== JSON.stringify(data.snapshot) && !isDeepStrictEqual(JSON.parse(folded), data.snapshot))
+  if (folded !== JSON.stringify(data.snapshot) && !sameJson(JSON.parse(folded), data.snapshot))
     throw new HistoryMismatchError(event.subject, data.revision, 'folding gives another snapshot');
 }
 

@@ -1,8 +1,8 @@
 /** Checks that the log and the fold of it say the same (invariant 1), for any number of interleaved runs. */
 import { AlmanacError } from '../domain/errors.ts';
 import type { JobType } from '../domain/job-type.ts';
-import { cloudEventSubject } from '../domain/run-event.ts';
 import { type StoredEvent, verifyNext } from '../domain/run.ts';
+import { cloudEventSubject } from '../domain/run-event.ts';
 import { type FoldableStatechart, foldable } from '../domain/statechart/fold.ts';
 import { isFinal } from '../domain/statechart/snapshot.ts';
 import type { StoredRunEvent } from './ports.ts';
@@ -55,7 +55,8 @@ export class HistoryVerifier {
     if (statechart === undefined) return `${run}: job type ${jobType} is not known here`;
     const { subject, data } = stored.event;
     if (subject !== run) return `${run} revision ${data.revision}: the event belongs to ${subject}`;
-    if (data.definition !== statechart.definitionHash) return `${run} revision ${data.revision}: made on another definition of its statechart`;
+    if (data.definition !== statechart.definitionHash)
+      return `${run} revision ${data.revision}: made on another definition of its statechart`;
     try {
       verifyNext(statechart, before, stored);
       return undefined;

@@ -5,7 +5,7 @@ import { ConflictError, InvalidCommandError, NotFoundError } from '../domain/err
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import type { JobType, Lane } from '../domain/job-type.ts';
 import type { Actor } from '../domain/run-event.ts';
-import { parseInput } from '../domain/start-command.ts';
+import { parseInput, parseStartCommand } from '../domain/start-command.ts';
 import { isFinal } from '../domain/statechart/snapshot.ts';
 import { HistoryVerifier } from './history-verifier.ts';
 import type { CommandSender, ReadOptions, ReplyBox, RunHistory, StoredRunEvent } from './ports.ts';
@@ -63,15 +63,23 @@ export class Operations {
       throw new NotFoundError(`there is no job type ${jobType}; known are: ${known}`);
     }
     const parsed = parseInput(definition.input, input);
-    const existing = await this.#options.history.first(jobType, runId);
-    if (existing !== undefined) {
-      if (!isDeepStrictEqual(JSON.parse(JSON.stringify(parsed)), existing.event.data.input)) {
-        throw new ConflictError(`run ${runId} of ${jobType} exists already, with another input: choose another key`);
-      }
-      return { existed: true };
+    if (await this.#exists(jobType, runId, parsed)) return { existed: true };
+    const command = { jobType, runId, input, ...(lane && { lane }), actor, ...(replyTo && { replyTo }) };
+    const { earlier } = await this.#options.commands.startOnce(command);
+    if (earlier === undefined) return { existed: false };
+    if (earlier.body !== null) {
+      refuseOther(parseInput(definition.input, parseStartCommand(earlier.body).input), parsed, jobType, runId);
+    } else if (!(await this.#exists(jobType, runId, parsed))) {
+      throw new ConflictError(`a command for run ${runId} of ${jobType} was refused a moment ago: choose another key, or wait two minutes`);
     }
-    await this.#options.commands.start({ jobType, runId, input, ...(lane && { lane }), actor, ...(replyTo && { replyTo }) });
-    return { existed: false };
+    return { existed: true };
+  }
+
+  /** @throws {ConflictError} With another input. */
+  async #exists(jobType: JobTypeId, runId: RunId, input: unknown): Promise<boolean> {
+    const existing = await this.#options.history.first(jobType, runId);
+    if (existing !== undefined) refuseOther(existing.event.data.input, input, jobType, runId);
+    return existing !== undefined;
   }
 
   /**
@@ -107,13 +115,15 @@ export class Operations {
 
   /** Newest first. */
   async listRuns({ jobType, state, outcome, limit }: RunFilter): Promise<RunView[]> {
-    const found: StoredRunEvent[] = [];
+    const found = new Map<string, StoredRunEvent>();
     await this.#options.history.read({ jobType, lastPerRun: true }, (stored) => {
       const view = viewOf(stored, undefined);
-      if ((state === undefined || view.state === state) && (outcome === undefined || view.outcome === outcome)) found.push(stored);
+      if ((state === undefined || view.state === state) && (outcome === undefined || view.outcome === outcome))
+        found.set(stored.event.subject, stored);
+      else found.delete(stored.event.subject); // it came a second time, and has moved on
       return undefined;
     });
-    const newest = found.sort((a, b) => (a.event.data.startedAt < b.event.data.startedAt ? 1 : -1)).slice(0, limit);
+    const newest = [...found.values()].sort((a, b) => (a.event.data.startedAt < b.event.data.startedAt ? 1 : -1)).slice(0, limit);
     return Promise.all(newest.map(async (last) => viewOf(last, await this.#options.history.first(last.jobType, last.runId))));
   }
 
@@ -161,4 +171,11 @@ export class Operations {
   ): Promise<void> {
     return this.#options.history.read({ ...selection, onForeign }, onEvent);
   }
+}
+
+/** @throws {ConflictError} The same key for something else. */
+function refuseOther(earlier: unknown, wanted: unknown, jobType: JobTypeId, runId: RunId): void {
+  const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
+  if (isDeepStrictEqual(json(earlier), json(wanted))) return;
+  throw new ConflictError(`run ${runId} of ${jobType} exists already, with another input: choose another key`);
 }

@@ -39,7 +39,7 @@ export interface ReadOptions {
   readonly since?: Instant | undefined;
   /** Inclusive. */
   readonly until?: Instant | undefined;
-  /** Only the last event of each run. */
+  /** Only the last event of each run. After a break of the connection a run may come again, if it has a later event by then. */
   readonly lastPerRun?: boolean | undefined;
   /** Goes on with new events until the signal aborts; without it, reading ends where the log ended when it began. */
   readonly follow?: AbortSignal | undefined;
@@ -129,8 +129,13 @@ export interface StartCommandMessage {
   readonly traceparent?: string;
 }
 export interface CommandSender {
-  /** Resolves once the command is stored. @throws {StorageRefusedError} as {@link RunLog.append} */
+  /** Resolves once the command is stored, now or before. @throws {StorageRefusedError} as {@link RunLog.append} */
   start(command: StartCommandMessage): Promise<void>;
+  /**
+   * As `start`. When nothing was stored, because a command of the same id was sent shortly before, it tells what that one asks for:
+   * `body` is null when it has been carried out or refused since.
+   */
+  startOnce(command: StartCommandMessage): Promise<{ readonly earlier?: { readonly body: Uint8Array | null } }>;
 }
 
 /** Answers to whoever asked for one, and progress for whoever looks. Not durable: the log is. */

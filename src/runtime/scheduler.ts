@@ -38,10 +38,7 @@ export class Scheduler {
     const now = this.#options.clock.now();
     for (const schedule of this.#options.schedules) {
       const last = await this.#options.ledger.last(schedule.id);
-      const since = Math.max(last?.dueAt ?? now, now - MISFIRE_GRACE_MS) as Instant;
-      const missed = latestOccurrence(schedule.rule, since, now);
-      if (missed === undefined) this.#arm(schedule, now);
-      else await this.#fire(schedule, missed);
+      await this.#catchUp(schedule, last?.dueAt ?? now, now);
     }
   }
 
@@ -50,12 +47,32 @@ export class Scheduler {
     for (const cancel of this.#cancel.values()) cancel();
   }
 
+  /** Of what became due after `since`, starts the latest, if it is not older than the grace. */
+  async #catchUp(schedule: Schedule, since: Instant, now: Instant): Promise<void> {
+    const missed = latestOccurrence(schedule.rule, Math.max(since, now - MISFIRE_GRACE_MS) as Instant, now);
+    if (missed === undefined) this.#arm(schedule, now);
+    else await this.#fire(schedule, missed);
+  }
+
+  /** On time, as a rule. After a suspend or a jump of the clock it is late, and the same holds as after a restart. */
+  async #wake(schedule: Schedule, dueAt: Instant): Promise<void> {
+    const now = this.#options.clock.now();
+    if (now - dueAt > MISFIRE_GRACE_MS) {
+      const due = new Date(dueAt).toISOString();
+      this.#options.log.warn(
+        { schedule: schedule.id, dueAt: due, lateMs: now - dueAt },
+        'an occurrence is past its grace and is not started',
+      );
+    }
+    await this.#catchUp(schedule, (dueAt - 1) as Instant, Math.max(now, dueAt) as Instant);
+  }
+
   #arm(schedule: Schedule, after: Instant): void {
     const dueAt = nextOccurrence(schedule.rule, after);
     if (dueAt === undefined || this.#stopped) return;
     this.#cancel.set(
       schedule.id,
-      this.#options.clock.wakeAt(dueAt, () => void this.#fire(schedule, dueAt)),
+      this.#options.clock.wakeAt(dueAt, () => void this.#wake(schedule, dueAt)),
     );
   }
 

@@ -38,7 +38,7 @@ export async function productRuns({
   const { connection, manager } = await connect({ url, name: 'bench' });
   await declareStreams(manager);
   const publisher = new Publisher(connection);
-  const commands = natsCommandSender(publisher);
+  const commands = natsCommandSender(publisher, manager);
   const batch = Date.now().toString(36);
   const sent = Array.from({ length: runs }, (_, n) =>
     commands.start({ jobType: jobTypeId(jobType.id), runId: runId(`b${batch}-${n}`), input: {} }),

@@ -2,6 +2,7 @@
 import { connect, type Msg } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Ended, type Installation, installation, isAlive, type Running } from '../support/almanac-process.ts';
+import { startTestServer } from '../support/nats-server.ts';
 
 const parsed = ({ stdout, code }: Ended) => {
   expect(code).toBe(0);
@@ -246,4 +247,22 @@ describe('after kill -9 the data folder', () => {
     await expect.poll(() => home.natsPid()).toBeUndefined();
     expect(await home.run('run', 'list')).toMatchObject({ code: 1, stderr: expect.stringContaining('no Almanac is running on') });
   });
+});
+
+it('a key counts from the moment its command is sent, also while nobody carries it out', async () => {
+  await using server = await startTestServer();
+  await using home = await installation({ NATS_URL: server.url, ENABLE_MONITORING: 'false' });
+  expect(await home.run('run', 'list')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/no Almanac has ever run on .*almanac start/),
+  });
+  await (await home.start('--no-first-sync')).kill('SIGTERM');
+
+  const start = (...more: string[]) => home.run('run', 'start', 'vault-sync', '--key', 'early', '-o', 'json', ...more);
+  expect(parsed(await start())).toMatchObject({ id: 'early', existed: false });
+  expect(parsed(await start('--input', '{"tiers":[1,2,3]}'))).toMatchObject({ id: 'early', existed: true });
+  expect(await start('--input', '{"tiers":[1]}')).toMatchObject({ code: 4, stderr: expect.stringContaining('choose another key') });
+  expect(await start('--input', '{"tiers":[1]}', '--wait')).toMatchObject({ code: 4 });
+  await home.start('--no-first-sync');
+  expect(parsed(await start('--wait'))).toMatchObject({ outcome: 'succeeded', input: { tiers: [1, 2, 3] } });
 });

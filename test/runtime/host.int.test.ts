@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type Activity, type ActivityContext } from '../../src/domain/activity.ts';
+import type { Activity, ActivityContext } from '../../src/domain/activity.ts';
 import { jobTypeId, runId } from '../../src/domain/ids.ts';
 import { HistoryVerifier } from '../../src/runtime/history-verifier.ts';
 import type { StoredRunEvent } from '../../src/runtime/ports.ts';
@@ -102,7 +102,11 @@ it.each([
 
 it('an output is what the log keeps of it, so the fold gives the same snapshot', async () => {
   const outputs: unknown[] = [Number.NaN, -0, undefined, new Date(0), { when: new Date(0), gone: undefined }, 'a\ud800b', [undefined]];
-  const job = stepsJob('odd-outputs', outputs.map((__, n) => `step-${n}`), async (step) => outputs[Number(step.split('-')[1])]);
+  const job = stepsJob(
+    'odd-outputs',
+    outputs.map((__, n) => `step-${n}`),
+    async (step) => outputs[Number(step.split('-')[1])],
+  );
   await using host = await hostOn(server, [job]);
   await host.start(job, 'r1');
   expect(await host.seen.times('ended')).toEqual(['succeeded']);

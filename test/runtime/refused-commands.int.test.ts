@@ -1,10 +1,11 @@
 /** Commands nobody can carry out: each ends as a dead letter, whole, with the reason, and whoever asked is told (invariant 6). */
+
+import { createInbox, headers, type Msg } from '@nats-io/transport-node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createMachine } from 'xstate';
 import { z } from 'zod';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { sweepStrays } from '../../src/adapters/nats/strays.ts';
-import { createInbox, headers } from '@nats-io/transport-node';
 import { commandsLeft } from '../support/commands-left.ts';
 import { clientOn, hostOn, type TestHost } from '../support/host-on.ts';
 import { jobOf, stepsJob } from '../support/jobs.ts';
@@ -13,7 +14,9 @@ import { publishRaw } from '../support/publish-raw.ts';
 import { Sightings, sightingLog } from '../support/sightings.ts';
 
 const server = useNatsServer();
-const job = stepsJob('picky', ['only'], () => Promise.resolve(null), { input: z.strictObject({ n: z.int().optional(), text: z.string().optional() }) });
+const job = stepsJob('picky', ['only'], () => Promise.resolve(null), {
+  input: z.strictObject({ n: z.int().optional(), text: z.string().optional() }),
+});
 const subject = 'cmd.picky.start.normal';
 let host: TestHost;
 beforeAll(async () => {
@@ -47,13 +50,13 @@ it.each<[string, Buffer, string]>([
 ])('%s', async (_, body, code) => {
   const before = await eventsStored();
   const replyTo = createInbox();
-  const replies = host.connection.subscribe(replyTo, { max: 1 });
+  const { promise: answered, resolve } = Promise.withResolvers<Msg>();
+  host.connection.subscribe(replyTo, { max: 1, callback: (__, message) => resolve(message) });
   const head = headers();
   head.set('Almanac-Reply-To', replyTo);
   head.set('X-Theirs', 'kept');
   await host.manager.jetstream().publish(subject, body, { headers: head });
-  const [reply] = await Array.fromAsync(replies);
-  expect(reply?.json()).toMatchObject({ code, reason: expect.any(String) });
+  expect((await answered).json()).toMatchObject({ code, reason: expect.any(String) });
   const letter = await lastLetter('picky');
   expect(letter?.body.equals(body)).toBe(true);
   const kept = ['Almanac-Reason-Code', 'Almanac-Origin-Subject', 'X-Theirs'].map((name) => letter?.header(name));
@@ -111,7 +114,11 @@ describe('a stray', () => {
     expect(Math.max(...swept)).toBeGreaterThan(0);
     const letter = await lastLetter(jobType);
     expect(letter?.body.toString()).toBe('what was asked');
-    expect(['Almanac-Reason-Code', 'Almanac-Origin-Subject', 'X-Theirs'].map((name) => letter?.header(name))).toEqual([code, stray, 'kept']);
+    expect(['Almanac-Reason-Code', 'Almanac-Origin-Subject', 'X-Theirs'].map((name) => letter?.header(name))).toEqual([
+      code,
+      stray,
+      'kept',
+    ]);
     expect((await host.manager.streams.info('DEAD_LETTERS')).state.messages).toBe(letters + 1);
     expect(await commandsLeft(host.connection)).toEqual({ stored: 0, unacknowledged: 0 });
   });

@@ -109,7 +109,7 @@ it('a process that stops hands its runs back, and another one goes on at once', 
   const stopping = await hostOn(server, [job], { leaseMs: 60_000 });
   await stopping.start(job, 'r1');
   const [first] = (await calls.times('call')) as { signal: AbortSignal }[];
-  first!.signal.addEventListener('abort', release);
+  first!.signal.addEventListener('abort', () => release());
   await stopping.stop();
   const stoppedAt = performance.now();
   await using other = await hostOn(server, [job], { leaseMs: 60_000 });

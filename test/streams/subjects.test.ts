@@ -9,7 +9,9 @@ import { parseRunEventSubject, runEventSubject } from '../../streams/events.stre
 const id = fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,127}$/);
 /** Made of what subjects are made of, so that many come close to the grammar. */
 const almost = fc
-  .array(fc.oneof(fc.constantFrom('cmd', 'evt', 'run', 'start', 'signal', 'normal', '*', '>', '', ' ', 'A', 'ä', '\0', '\n'), id), { maxLength: 6 })
+  .array(fc.oneof(fc.constantFrom('cmd', 'evt', 'run', 'start', 'signal', 'normal', '*', '>', '', ' ', 'A', 'ä', '\0', '\n'), id), {
+    maxLength: 6,
+  })
   .map((tokens) => tokens.join('.'));
 const hostile = fc.oneof(almost, fc.string({ unit: 'binary' }));
 

@@ -44,10 +44,11 @@ export class CrashScene {
   readonly #connection: NatsConnection;
   readonly #vault: string;
   readonly graph: GraphFile;
-  #alive: Running[] = [];
+  #alive: Running[];
   #runs = 0;
 
-  private constructor(home: Installation, client: Client, connection: NatsConnection, vault: string) {
+  private constructor(home: Installation, client: Client, connection: NatsConnection, vault: string, first: Running) {
+    this.#alive = [first];
     this.#home = home;
     this.#client = client;
     this.#connection = connection;
@@ -60,11 +61,10 @@ export class CrashScene {
     const vault = `${home.folder.path}/vault`;
     generateVault(vault, { ...vaultSize, seed: 'crash' });
     for (let at = 0; at < EMPTY_FOLDERS; at++) mkdirSync(`${vault}/conversations/empty/${at}`, { recursive: true });
+    const first = await home.start('--vault', vault, '--no-first-sync');
     const client = await openClient(readConfig({ NATS_URL: server.url }));
     const { connection } = await connect({ url: server.url, name: 'crash-scene' });
-    const scene = new CrashScene(home, client, connection, vault);
-    await scene.processes(1);
-    return scene;
+    return new CrashScene(home, client, connection, vault, first);
   }
 
   get operations() {

@@ -32,7 +32,7 @@ export async function clientOn({ url }: { readonly url: string }): Promise<Clien
   const { connection, manager } = await connect({ url, name: 'test' });
   await declareStreams(manager);
   const publisher = new Publisher(connection);
-  const commands = natsCommandSender(publisher);
+  const commands = natsCommandSender(publisher, manager);
   const history = natsRunHistory(connection, manager);
   return {
     connection,

@@ -13,6 +13,8 @@ export interface ConnectOptions {
   readonly credentials?: string | undefined;
   /** Gives up after this long when the server cannot be reached at first. Later breaks are repaired for ever. @default 5_000 */
   readonly timeoutMs?: number;
+  /** How often the server is asked whether it is there; after two questions without an answer the connection is replaced. @default 10_000 */
+  readonly pingMs?: number;
 }
 
 /** @throws {ConnectError} The server cannot be reached, refuses us, or has no JetStream. */
@@ -21,6 +23,7 @@ export async function connect({
   name,
   credentials,
   timeoutMs = 5_000,
+  pingMs = 10_000,
 }: ConnectOptions): Promise<{ connection: NatsConnection; manager: JetStreamManager }> {
   let connection: NatsConnection | undefined;
   try {
@@ -30,6 +33,9 @@ export async function connect({
       timeout: timeoutMs,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
+      ignoreAuthErrorAbort: true, // an account server that is restarted refuses for a moment what it takes again afterwards
+      pingInterval: pingMs, // the client's own two minutes would keep us on a dead connection far longer than a lease
+      maxPingOut: 2,
       ...(credentials && { authenticator: credsAuthenticator(await readFile(credentials)) }),
     });
     return { connection, manager: await jetstreamManager(connection) };

@@ -23,6 +23,12 @@ export async function declareStreams(manager: JetStreamManager, { replicas = 1 }
   }
 }
 
+/** False where no Almanac has ever run. */
+export async function streamsExist(manager: JetStreamManager): Promise<boolean> {
+  const configs = await Promise.all(declaredStreams.map(({ name }) => configOf(manager, name)));
+  return configs.every((config) => config !== undefined);
+}
+
 async function configOf(manager: JetStreamManager, name: string): Promise<StreamConfig | undefined> {
   try {
     return (await manager.streams.info(name)).config;

@@ -128,7 +128,10 @@ class Puller implements LeaseFeed {
 
   #hear(message: Msg): void {
     this.#heardAt = performance.now();
-    if (isDelivery(message.reply)) return this.#deliver(message); // its headers are a stranger's: reading them here may throw
+    if (isDelivery(message.reply)) {
+      this.#deliver(message); // its headers are a stranger's: reading them here may throw
+      return;
+    }
     const status = message.headers?.code ?? 0;
     if (status !== 100) this.#endOfRequest(status, message);
   }

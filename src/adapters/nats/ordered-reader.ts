@@ -2,8 +2,16 @@
  * Reads the log in order, in bulk: an ephemeral push consumer without acknowledgements that is opened again after the last message when
  * one is missing. The client library's ordered consumer pulls, and reads at half the speed.
  */
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, type JetStreamManager, ReplayPolicy } from '@nats-io/jetstream';
-import { createInbox, type Msg, type NatsConnection, nuid, type Subscription } from '@nats-io/transport-node';
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, JetStreamApiError, type JetStreamManager, ReplayPolicy } from '@nats-io/jetstream';
+import {
+  createInbox,
+  type Msg,
+  type NatsConnection,
+  nuid,
+  type QueuedIterator,
+  type Status,
+  type Subscription,
+} from '@nats-io/transport-node';
 import { nanosOf } from '../../../streams/nanoseconds.ts';
 import { type DeliveryPosition, deliveryPosition, isDelivery, numbersStart } from './ack-subject.ts';
 
@@ -12,6 +20,7 @@ export interface OrderedRead {
   readonly subject: string;
   /** Messages stored at this time or later. ISO 8601. */
   readonly since?: string | undefined;
+  /** After a break of the connection a subject may come again, if it has a later message by then. */
   readonly lastPerSubject?: boolean | undefined;
   /** Goes on with new messages until aborted. */
   readonly follow?: AbortSignal | undefined;
@@ -40,9 +49,12 @@ class OrderedReader {
   readonly #reject: (error: unknown) => void;
   readonly #queue: Msg[] = [];
   readonly #watch: NodeJS.Timeout;
+  readonly #statuses: QueuedIterator<Status>;
   #subscription: Subscription | undefined;
   #consumer = '';
   #waiting = false;
+  /** Next in the queue. */
+  #next = 0;
   #numbersStart = 0;
   #ended = false;
   #lastSequence = 0;
@@ -68,6 +80,9 @@ class OrderedReader {
     this.#resolve = resolve;
     this.#reject = reject;
     this.#watch = setInterval(() => this.#checkAlive(), 3 * HEARTBEAT_MS).unref();
+    // The client's type leaves out that it can be stopped; unstopped ones stay with the connection for ever.
+    this.#statuses = connection.status() as QueuedIterator<Status>;
+    void this.#watchConnection();
     read.follow?.addEventListener('abort', () => this.#end(), { once: true });
     if (read.follow?.aborted) this.#end();
   }
@@ -79,6 +94,7 @@ class OrderedReader {
   async #openFrom(): Promise<void> {
     this.#subscription?.unsubscribe();
     this.#queue.length = 0;
+    this.#next = 0;
     this.#delivered = 0;
     this.#numbersStart = 0;
     this.#heard = true;
@@ -86,14 +102,21 @@ class OrderedReader {
     const inbox = createInbox();
     const subscription = this.#connection.subscribe(inbox, { callback: (_, message) => this.#hear(subscription, message) });
     this.#subscription = subscription;
-    const info = await this.#manager.consumers.add(this.#read.stream, { ...this.#position(), ...this.#settings(inbox) });
-    this.#consumer = info.name;
-    if (this.#total === Number.POSITIVE_INFINITY) this.#total = info.num_pending + info.delivered.consumer_seq;
-    this.#endIfComplete();
+    try {
+      const info = await this.#manager.consumers.add(this.#read.stream, { ...this.#position(), ...this.#settings(inbox) });
+      if (subscription !== this.#subscription) return; // opened once more in the meantime
+      this.#consumer = info.name;
+      if (this.#total === Number.POSITIVE_INFINITY) this.#total = info.num_pending + info.delivered.consumer_seq;
+      this.#endIfComplete();
+    } catch (error) {
+      if (subscription !== this.#subscription) return;
+      if (this.#total === Number.POSITIVE_INFINITY || error instanceof JetStreamApiError) throw error;
+      this.#heard = false; // the connection has broken again: opened when it is back
+    }
   }
 
   #position(): Partial<ConsumerConfig> {
-    if (this.#read.lastPerSubject && this.#lastSequence === 0) return { deliver_policy: DeliverPolicy.LastPerSubject };
+    if (this.#read.lastPerSubject) return { deliver_policy: DeliverPolicy.LastPerSubject };
     if (this.#lastSequence > 0) return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: this.#lastSequence + 1 };
     if (this.#read.since !== undefined) return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: this.#read.since };
     return { deliver_policy: DeliverPolicy.All };
@@ -132,8 +155,9 @@ class OrderedReader {
     this.#waiting = true;
     try {
       await said;
-      for (let at = 0; at < this.#queue.length && !this.#ended; at++) await this.#take(this.#queue[at]!);
+      while (this.#next < this.#queue.length && !this.#ended) await this.#take(this.#queue[this.#next++]!);
       this.#queue.length = 0;
+      this.#next = 0;
     } finally {
       this.#waiting = false;
     }
@@ -148,6 +172,7 @@ class OrderedReader {
       return undefined;
     }
     this.#delivered = position.consumerSequence;
+    if (position.sequence <= this.#lastSequence) return this.#endIfComplete(position.pending); // handed over before the break
     this.#lastSequence = position.sequence;
     this.#handedOver++;
     try {
@@ -183,6 +208,7 @@ class OrderedReader {
     if (this.#ended) return;
     this.#ended = true;
     clearInterval(this.#watch);
+    this.#statuses.stop();
     this.#subscription?.unsubscribe();
     // The consumer has no interest any more and would go by itself; deleting it frees the server at once.
     if (this.#consumer && !this.#connection.isClosed())
@@ -192,8 +218,13 @@ class OrderedReader {
   }
 
   #checkAlive(): void {
-    if (this.#connection.isClosed()) this.#end(new Error('the connection was closed while reading'));
-    else if (!this.#waiting && !this.#heard) this.open();
+    if (!this.#waiting && !this.#heard) this.open();
     this.#heard = false;
+  }
+
+  /** The server may have sent into the broken connection, or have forgotten the consumer in a restart. */
+  async #watchConnection(): Promise<void> {
+    for await (const { type } of this.#statuses) if (type === 'reconnect') this.open();
+    this.#end(new Error('the connection was closed while reading'));
   }
 }

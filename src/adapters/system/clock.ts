@@ -2,8 +2,11 @@
 import { type Instant, instant } from '../../domain/ids.ts';
 import type { Clock } from '../../runtime/ports.ts';
 
-/** Node cuts longer delays down to 1 ms. An hour also notices sooner that the wall clock was moved. */
-const LONGEST_SLEEP_MS = 60 * 60_000;
+/**
+ * `setTimeout` counts neither a suspend of the machine nor a jump of the wall clock, so look at the clock now and then: well within the
+ * grace in which a missed occurrence is still started (scheduler.ts).
+ */
+const LONGEST_SLEEP_MS = 60_000;
 
 const now = (): Instant => instant(Date.now());
 

@@ -1,4 +1,4 @@
-import { type JetStreamManager, type StreamConfig } from '@nats-io/jetstream';
+import type { JetStreamManager, StreamConfig } from '@nats-io/jetstream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect } from '../../../src/adapters/nats/connection.ts';
 import { declareStreams } from '../../../src/adapters/nats/declare-streams.ts';
@@ -27,7 +27,7 @@ const declared = (name: string) => {
 it('creates every stream exactly as declared, and declaring again changes nothing', async () => {
   await declareStreams(manager);
   const created = await configs();
-  declaredStreams.forEach((stream, index) => expect(created[index]).toMatchObject(stream));
+  expect(created).toMatchObject(declaredStreams);
   await declareStreams(manager);
   expect(await configs()).toEqual(created);
 });
