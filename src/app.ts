@@ -125,7 +125,8 @@ async function startParts(
   const scheduler = new Scheduler({ schedules, ledger, commands, clock: systemClock, log });
   await scheduler.start();
   onStop(() => scheduler.stop());
-  onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log), log));
+  const known = new Set(jobTypes.map(({ id }) => id));
+  onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, known), log));
 
   return {
     natsUrl: withoutCredentials(natsUrl),

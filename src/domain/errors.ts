@@ -67,14 +67,16 @@ export class SnapshotMismatchError extends AlmanacError {
   }
 }
 
-export type InvalidCommandCode =
-  | 'COMMAND_TOO_LARGE'
-  | 'COMMAND_NOT_UTF8'
-  | 'COMMAND_NOT_JSON'
-  | 'COMMAND_INVALID'
-  | 'COMMAND_SUBJECT_UNKNOWN'
-  | 'JOB_TYPE_UNKNOWN'
-  | 'INPUT_INVALID';
+const INVALID_COMMAND_CODES = [
+  'COMMAND_TOO_LARGE',
+  'COMMAND_NOT_UTF8',
+  'COMMAND_NOT_JSON',
+  'COMMAND_INVALID',
+  'COMMAND_SUBJECT_UNKNOWN',
+  'JOB_TYPE_UNKNOWN',
+  'INPUT_INVALID',
+] as const;
+type InvalidCommandCode = (typeof INVALID_COMMAND_CODES)[number];
 
 /** A command nobody can carry out, now or later: it becomes a dead letter with this code and message. */
 export class InvalidCommandError extends AlmanacError {
@@ -83,6 +85,22 @@ export class InvalidCommandError extends AlmanacError {
     super(message, options);
     this.code = code;
   }
+}
+
+/** A run that its own code keeps from going on: it is laid aside, its command is a dead letter. Repair the code, then send it again. */
+export class RunSuspendedError extends AlmanacError {
+  /** Of the error that keeps it from going on. */
+  readonly code: string;
+  constructor(code: string, reason: string) {
+    super(reason);
+    this.code = code;
+  }
+}
+
+/** The error behind an answer of a process that took a command and could not carry it out. */
+export function commandErrorOf(code: string, reason: string): InvalidCommandError | RunSuspendedError {
+  const invalid = INVALID_COMMAND_CODES.find((known) => known === code);
+  return invalid === undefined ? new RunSuspendedError(code, reason) : new InvalidCommandError(invalid, reason);
 }
 
 /** Stored bytes that are not an event of ours. Somebody else wrote to the stream, or the file is damaged: compare with a backup. */

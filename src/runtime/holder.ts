@@ -53,6 +53,7 @@ export class Holder {
   readonly #mailbox = new Mailbox();
   readonly #outside: Outside;
   #stopping = false;
+  #holds = true;
 
   constructor(options: HolderOptions, held: Held) {
     this.#options = options;
@@ -72,9 +73,15 @@ export class Holder {
       const begun = await this.#begin();
       return typeof begun === 'string' ? begun : await this.#goOn(begun);
     } finally {
+      this.#holds = false;
       this.#mailbox.close();
       await this.#outside.stop('the run is not held here any more');
     }
+  }
+
+  /** False once the end is known, though an activity may take its time to stop: the lease is somebody else's business then. */
+  get holds(): boolean {
+    return this.#holds;
   }
 
   /** Stops activities and lets `hold()` return, with the run wherever it is. */

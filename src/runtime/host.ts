@@ -2,12 +2,32 @@
  * From leases to runs: parses what was asked for, holds the run until it ends, settles the lease. Every command ends as a run event or as
  * a dead letter (invariant 6).
  */
-import { InvalidCommandError } from '../domain/errors.ts';
+import {
+  type AlmanacError,
+  CorruptEventError,
+  DefinitionChangedError,
+  InvalidCommandError,
+  SnapshotMismatchError,
+  SnapshotTooLargeError,
+  StatechartCodeError,
+} from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import { parseInput, parseStartCommand } from '../domain/start-command.ts';
 import { Holder, type HoldResult } from './holder.ts';
 import type { RunnableJobType } from './job-types.ts';
-import type { Announcer, Clock, DeadLetters, Identity, Lease, LeaseFeed, LeaseSource, Log, RunLog, RunObserver } from './ports.ts';
+import type {
+  Announcer,
+  Clock,
+  DeadLetter,
+  DeadLetters,
+  Identity,
+  Lease,
+  LeaseFeed,
+  LeaseSource,
+  Log,
+  RunLog,
+  RunObserver,
+} from './ports.ts';
 
 export interface HostOptions {
   readonly jobTypes: readonly RunnableJobType[];
@@ -21,10 +41,13 @@ export interface HostOptions {
   readonly log: Log;
   /** Runs of one job type at once in this process. @default 100 */
   readonly slots?: number;
+  /** After so many deliveries of its command, a run that its own code keeps from going on is laid aside. @default 8, about two minutes */
+  readonly triesBeforeSuspending?: number;
 }
 
 export const DEFAULT_CONCURRENCY = 16;
 const DEFAULT_SLOTS = 100;
+const DEFAULT_TRIES = 8;
 const REPLY_TO = 'Almanac-Reply-To';
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
@@ -73,7 +96,7 @@ export class Host {
   }
 
   #extendAll(): void {
-    for (const { lease } of this.#held.values()) lease.extend();
+    for (const { lease, holder } of this.#held.values()) if (holder.holds) lease.extend();
   }
 
   async #onLease(jobType: RunnableJobType, lease: Lease): Promise<void> {
@@ -95,7 +118,7 @@ export class Host {
       { ...rest, jobType: jobType.id, statechart: jobType.statechart, activities: jobType.activities, commandExists: leases.exists },
       { ...request, traceparent: request.traceparent ?? rest.identity.traceparent(), command: lease.command, delivery: lease.delivery },
     );
-    const released = this.#hold(jobType.id, lease, holder);
+    const released = this.#hold(jobType.id, request.runId, lease, holder);
     this.#held.set(lease.command, { lease, holder, released });
     await released;
   }
@@ -107,11 +130,13 @@ export class Host {
     await released;
   }
 
-  async #hold(jobType: JobTypeId, lease: Lease, holder: Holder): Promise<void> {
+  async #hold(jobType: JobTypeId, runId: RunId, lease: Lease, holder: Holder): Promise<void> {
+    const { triesBeforeSuspending = DEFAULT_TRIES } = this.#options;
     try {
       this.#settle(lease, await holder.hold());
     } catch (error) {
       if (error instanceof InvalidCommandError) await this.#reject(jobType, lease, error);
+      else if (isRunProblem(error) && lease.delivery >= triesBeforeSuspending) await this.#suspend(jobType, runId, lease, error);
       else this.#holdBack(jobType, lease, error);
     } finally {
       this.#held.delete(lease.command);
@@ -147,30 +172,49 @@ export class Host {
   }
 
   async #reject(jobType: JobTypeId, lease: Lease, { code, message }: InvalidCommandError): Promise<void> {
+    const { subject, command } = lease;
+    this.#options.log.warn({ subject, command, code, reason: message }, 'a start command is refused and becomes a dead letter');
+    await this.#bury(lease, { origin: 'command', jobType, code, reason: message });
+  }
+
+  /**
+   * The run stays in the log as it is, and its command becomes a dead letter: a command that is handed back for ever keeps its place among
+   * those that may run at once, so that one broken run would stop every later one. Sending the command again continues the run.
+   */
+  async #suspend(jobType: JobTypeId, runId: RunId, lease: Lease, error: AlmanacError): Promise<void> {
+    const { observer, log } = this.#options;
+    observer.heldBack(jobType);
+    log.error(
+      { err: error, jobType, runId, command: lease.command },
+      'the run cannot go on and is laid aside; its command is a dead letter',
+    );
+    await this.#bury(lease, { origin: 'run', jobType, runId, code: error.code, reason: error.message });
+  }
+
+  async #bury(lease: Lease, why: Pick<DeadLetter, 'origin' | 'jobType' | 'runId' | 'code' | 'reason'>): Promise<void> {
     const { deadLetters, announcer, log } = this.#options;
     const { subject, command, body, delivery, headers } = lease;
     try {
-      await deadLetters.add({
-        origin: 'command',
-        jobType,
-        subject,
-        sequence: command,
-        body,
-        headers,
-        attempts: delivery,
-        code,
-        reason: message,
-      });
+      await deadLetters.add({ ...why, subject, sequence: command, body, headers, attempts: delivery });
     } catch (error) {
       log.error({ err: error, subject, command }, 'the dead letter could not be written; the command stays');
       return lease.handBack(retryDelayMs(delivery));
     }
-    log.warn({ subject, command, code, reason: message }, 'a start command was refused and is a dead letter now');
     lease.acknowledge();
-    const replyTo = lease.headers[REPLY_TO];
-    if (replyTo !== undefined) announcer.reject(replyTo, { code, reason: message });
+    const replyTo = headers[REPLY_TO];
+    if (replyTo !== undefined) announcer.reject(replyTo, { code: why.code, reason: why.reason });
   }
 }
+
+/** What no waiting will mend; everything else (the log, the network) may pass. */
+const RUN_PROBLEMS = [
+  StatechartCodeError,
+  DefinitionChangedError,
+  SnapshotTooLargeError,
+  SnapshotMismatchError,
+  CorruptEventError,
+] as const;
+const isRunProblem = (error: unknown): error is AlmanacError => RUN_PROBLEMS.some((kind) => error instanceof kind);
 
 function requestOf({ definition }: RunnableJobType, lease: Lease) {
   const { key, input, actor } = parseStartCommand(lease.body);

@@ -1,7 +1,7 @@
 /** What people and programs can ask of Almanac. One place for every door: CLI now, HTTP and NATS services later. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Progress } from '../domain/activity.ts';
-import { ConflictError, InvalidCommandError, NotFoundError } from '../domain/errors.ts';
+import { ConflictError, commandErrorOf, NotFoundError } from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import type { JobType, Lane } from '../domain/job-type.ts';
 import type { Actor } from '../domain/run-event.ts';
@@ -85,6 +85,7 @@ export class Operations {
   /**
    * As {@link startRun}, then waits until the run has ended.
    * @throws {InvalidCommandError} The process that took the command refused it.
+   * @throws {RunSuspendedError} The run began and cannot go on.
    */
   async startRunAndWait(start: StartRun, onProgress: (activity: string, progress: Progress) => void): Promise<RunView> {
     const replies = this.#options.replies.open(start.jobType, start.runId, onProgress);
@@ -93,7 +94,7 @@ export class Operations {
       await this.startRun(start, replies.address);
       const ended = this.#untilFinal(start.jobType, start.runId, done.signal);
       const refused = replies.rejection.then(({ code, reason }) => {
-        throw new InvalidCommandError(code, reason);
+        throw commandErrorOf(code, reason);
       });
       return await Promise.race([ended, refused]);
     } finally {

@@ -1,6 +1,5 @@
 /** All that the loops of `runtime/` know of the world. */
 import type { Progress } from '../domain/activity.ts';
-import type { InvalidCommandCode } from '../domain/errors.ts';
 import type { Instant, JobTypeId, RunId, ScheduleId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
 import type { RunEvent } from '../domain/run-event.ts';
@@ -101,8 +100,11 @@ export interface LeaseFeed {
 }
 
 export interface DeadLetter {
+  /** A command that nobody can carry out, or a run that cannot go on. */
   readonly origin: 'command' | 'run';
   readonly jobType: string;
+  /** Of a run: sending its command again needs it as the key, for a command may have had none. */
+  readonly runId?: RunId | undefined;
   readonly subject: string;
   /** Of the original message in its stream; makes writing the letter twice harmless. */
   readonly sequence: number;
@@ -153,8 +155,8 @@ export interface ReplyBox {
   ): {
     /** For the start command. */
     readonly address: string;
-    /** Resolves if the command is refused; else never. */
-    readonly rejection: Promise<{ code: InvalidCommandCode; reason: string }>;
+    /** Resolves if the command is refused or its run is laid aside; else never. */
+    readonly rejection: Promise<{ code: string; reason: string }>;
     close(): void;
   };
 }

@@ -14,7 +14,7 @@ const SEED = process.env.ALMANAC_CRASH_SEED || 'kill -9';
 const VAULT = { files: 800, blocksPerFile: 5 };
 /** About how long each state lasts in a fresh process, in milliseconds. */
 const LASTS = { scanning: 12, reconciling: 150, validatingReferences: 90, reporting: 30 };
-const WHOLE_RUN_MS = 300;
+const WHOLE_RUN_MS = 450;
 const PATH = [null, ...STATES, 'succeeded'];
 
 /** By turns: on entering a state, somewhere inside of it, at any time after the command was sent. */

@@ -83,3 +83,35 @@ it('an input schema that throws by itself holds the command back, too', async ()
   await host.seen.times('ended');
   expect(await typesOf(host, job)).toEqual(['started', 'finished']);
 });
+
+it('a run that cannot go on is laid aside and stops no later run; sending its command again continues it', async () => {
+  const oneAtATime = { concurrency: 1 };
+  const hanging = stepsJob(
+    'laid-aside',
+    ['first'],
+    (_, { signal }) => new Promise((_done, stop) => signal.addEventListener('abort', stop)),
+    oneAtATime,
+  );
+  const before = await hostOn(server, [hanging]);
+  await before.start(hanging, 'r1');
+  await before.seen.times('started');
+  await before.stop();
+
+  const changed = stepsJob('laid-aside', ['first', 'second'], () => Promise.resolve(null), oneAtATime);
+  const after = await hostOn(server, [changed], { triesBeforeSuspending: 1 });
+  await after.start(changed, 'r2');
+  await after.seen.times('ended');
+  expect(await typesOf(after, changed)).toEqual(['started']);
+  const letter = await after.manager.streams.getMessage('DEAD_LETTERS', { last_by_subj: 'dlq.run.laid-aside' });
+  expect(letter?.header.get('Almanac-Reason-Code')).toBe('DEFINITION_CHANGED');
+  expect(letter?.header.get('Almanac-Run-Id')).toBe('r1');
+  expect(letter?.json()).toMatchObject({ key: 'r1' });
+  await after.stop();
+
+  const same = stepsJob('laid-aside', ['first'], () => Promise.resolve(null), oneAtATime);
+  await using rolledBack = await hostOn(server, [same]);
+  rolledBack.connection.publish('cmd.laid-aside.start.normal', letter!.data);
+  await rolledBack.seen.times('ended');
+  expect(await typesOf(rolledBack, same)).toEqual(['started', 'resumed', 'finished']);
+  await expect.poll(() => commandsLeft(rolledBack.connection)).toEqual({ stored: 0, unacknowledged: 0 });
+});

@@ -64,6 +64,7 @@ export interface HostOnOptions {
   readonly slots?: number;
   readonly leaseMs?: number;
   readonly clock?: Clock;
+  readonly triesBeforeSuspending?: number;
 }
 
 export async function hostOn(server: { readonly url: string }, jobs: readonly TestJob[], options: HostOnOptions = {}): Promise<TestHost> {
@@ -86,6 +87,7 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
     },
     log,
     ...(options.slots !== undefined && { slots: options.slots }),
+    ...(options.triesBeforeSuspending !== undefined && { triesBeforeSuspending: options.triesBeforeSuspending }),
   });
   await host.start();
   let stopped: Promise<void> | undefined;

@@ -19,6 +19,7 @@ export const natsDeadLetters = (publisher: Publisher): DeadLetters => ({
       'Almanac-Origin-Subject': headerText(letter.subject),
       'Almanac-Origin-Sequence': String(letter.sequence),
       'Almanac-Attempts': String(letter.attempts),
+      ...(letter.runId && { 'Almanac-Run-Id': letter.runId }),
     };
     const subject = deadLetterSubject(letter.origin, letter.jobType);
     const messageId = `${letter.origin}:${letter.sequence}`;
