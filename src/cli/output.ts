@@ -22,7 +22,7 @@ export async function printOne(value: object, format: Format): Promise<void> {
 }
 
 function fieldLines(value: object, indent: string): string {
-  const fields = Object.entries(value);
+  const fields = Array.isArray(value) ? value.map((item, at) => [`${at + 1}.`, item] as const) : Object.entries(value);
   const width = Math.max(...fields.map(([name]) => name.length));
   return fields
     .map(([name, field]) => {

@@ -12,16 +12,15 @@ import { configOf } from './session.ts';
 /** The same run however often an instance starts: so it happens once, the first time (invariant 5). */
 const FIRST_SYNC: { jobType: JobTypeId; runId: RunId } = { jobType: jobTypeId('vault-sync'), runId: runId('first-sync') };
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** One Ctrl-C arrives twice: the terminal signals the whole process group, and npm passes on what it got. */
+const ONE_KEY_PRESS_MS = 1_000;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 const complain = (text: string) => process.stderr.write(`almanac: ${text}\n`);
 
 export async function start({ vault, firstSync }: { vault?: string; firstSync: boolean }, command: Command): Promise<void> {
   const config = configOf(command, { vault });
-  const interrupted = new Promise<void>((resolve) => {
-    for (const signal of SIGNALS) process.once(signal, () => resolve());
-  });
-
+  const interrupted = interruption();
   const service = await startService(config, say);
   tellWhereToLook(service, config);
   const ended = Promise.race([interrupted, service.failed]);
@@ -32,9 +31,21 @@ export async function start({ vault, firstSync }: { vault?: string; firstSync: b
     complain(failure);
     process.exitCode = EXIT.failed;
   }
-  for (const signal of SIGNALS) process.once(signal, () => process.exit(EXIT.failed)); // a second one forces
   say('Stopping: handing back what runs.');
   await service.stop();
+}
+
+/** Resolves at the first signal. A later one forces the end, and leaves an embedded server behind for the next start. */
+function interruption(): Promise<void> {
+  let firstAt: number | undefined;
+  return new Promise((resolve) => {
+    const onSignal = () => {
+      if (firstAt !== undefined && performance.now() - firstAt > ONE_KEY_PRESS_MS) process.exit(EXIT.failed);
+      firstAt ??= performance.now();
+      resolve();
+    };
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+  });
 }
 
 function tellWhereToLook({ natsUrl, embedded, natsVersion, metricsUrl, schedules }: Service, { vault, dataDir, nats }: Config): void {

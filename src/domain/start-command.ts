@@ -54,5 +54,6 @@ export function parseStartCommand(body: Uint8Array): StartCommand {
 export function parseInput(schema: z.ZodType, input: unknown): unknown {
   const parsed = schema.safeParse(input ?? {});
   if (!parsed.success) throw new InvalidCommandError('INPUT_INVALID', z.prettifyError(parsed.error), { cause: parsed.error });
-  return parsed.data;
+  const text = JSON.stringify(parsed.data); // as the log will say it, should the schema make a date of a text
+  return text === undefined ? undefined : JSON.parse(text);
 }

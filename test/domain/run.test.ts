@@ -128,3 +128,26 @@ describe('verifying finds', () => {
     expect(problemsIn(without(history, 0), false)).toEqual([]);
   });
 });
+
+describe('what is not JSON', () => {
+  const clockwork: AnyStateMachine = setup({
+    types: { context: {} as { since: unknown; note?: unknown } },
+    actors: { wait: activity<unknown, unknown>() },
+  }).createMachine({
+    id: 'sample',
+    context: { note: undefined, since: new Date(0) },
+    initial: 'waiting',
+    states: {
+      waiting: { invoke: { id: 'wait', src: 'wait', input: ({ context }: { context: unknown }) => context, onDone: 'succeeded' } },
+      succeeded: { type: 'final' },
+    },
+  });
+
+  it('is for the process that decides already what it will be for the one that takes over', () => {
+    const { event, effects } = startRun(foldable(clockwork), { ...sample, input: {} }, factsAt(0));
+    const text = { since: '1970-01-01T00:00:00.000Z' };
+    expect(event.data.snapshot.context).toEqual(text);
+    expect(Object.keys(event.data.snapshot.context as object)).toEqual(['since']);
+    expect(effects).toMatchObject([{ type: 'startActivity', input: text }]);
+  });
+});

@@ -226,6 +226,16 @@ it('a run that fails says why, and ends the waiting command with 1', async () =>
   expect(await instance.kill('SIGINT')).toMatchObject({ code: 0 });
 });
 
+it('one Ctrl-C that arrives twice, from the terminal and from npm, is one: everything ends in order', async () => {
+  await using home = await installation({ ENABLE_MONITORING: 'false' });
+  const instance = await home.start();
+  const nats = (await home.natsPid())!;
+  process.kill(instance.pid, 'SIGINT');
+  await instance.says('Stopping');
+  expect(await instance.kill('SIGINT')).toMatchObject({ code: 0 });
+  expect(isAlive(nats)).toBe(false);
+});
+
 describe('after kill -9 the data folder', () => {
   it('still leads to the server that goes on, and the next start uses it', async () => {
     await using home = await installation({ ENABLE_MONITORING: 'false' });
