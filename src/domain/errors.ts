@@ -75,6 +75,7 @@ const INVALID_COMMAND_CODES = [
   'COMMAND_SUBJECT_UNKNOWN',
   'JOB_TYPE_UNKNOWN',
   'INPUT_INVALID',
+  'KEY_REUSED',
 ] as const;
 type InvalidCommandCode = (typeof INVALID_COMMAND_CODES)[number];
 

@@ -1,6 +1,7 @@
 /**
  * Holding one run: from a lease to the run's end. Decide, append, act, in this order, until the statechart is final (invariants 1 to 4).
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Activities } from '../domain/activity.ts';
 import { DefinitionChangedError, InvalidCommandError, SnapshotTooLargeError, VersionConflictError } from '../domain/errors.ts';
 import type { JobTypeId, RunId, Sequence } from '../domain/ids.ts';
@@ -63,7 +64,7 @@ export class Holder {
   }
 
   /**
-   * @throws {InvalidCommandError} The first event of the run would be too large: it never started.
+   * @throws {InvalidCommandError} The first event of the run would be too large, or the run exists with another input.
    * @throws {StatechartCodeError} The statechart's own code threw: nothing was appended, a fixed deployment continues the run.
    * @throws {DefinitionChangedError} The run began on another definition: nothing was appended (invariant 9).
    * @throws {StorageRefusedError} The log takes no events at the moment: try later.
@@ -116,6 +117,7 @@ export class Holder {
   /** The run exists already. */
   async #takeOver(run: Run): Promise<Run | HoldResult> {
     let known = run;
+    if (known.lease.command !== this.#held.command) await this.#checkInput();
     for (;;) {
       if (isFinal(known.snapshot)) return 'final';
       this.#checkDefinition(known);
@@ -129,6 +131,17 @@ export class Holder {
       }
       known = (await this.#load('exact'))!;
     }
+  }
+
+  /** Another command for the run. Meaning the same it becomes nothing; asking for something else it must not vanish (invariant 6). */
+  async #checkInput(): Promise<void> {
+    const { jobType, runs } = this.#options;
+    const first = await runs.first(jobType, this.#held.runId);
+    if (first === undefined || isDeepStrictEqual(first.event.data.input, this.#held.input)) return;
+    throw new InvalidCommandError(
+      'KEY_REUSED',
+      `run ${this.#held.runId} of ${jobType} exists already, with another input: choose another key`,
+    );
   }
 
   #checkDefinition({ definition }: Run): void {

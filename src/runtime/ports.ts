@@ -30,6 +30,8 @@ export interface RunLog {
    * @throws {CorruptEventError} What is stored is not an event of ours.
    */
   last(jobType: JobTypeId, run: RunId, read: 'fast' | 'exact'): Promise<StoredRunEvent | undefined>;
+  /** The first event of a run: its input. @throws as {@link last} */
+  first(jobType: JobTypeId, run: RunId): Promise<StoredRunEvent | undefined>;
 }
 
 export interface ReadOptions {
@@ -47,11 +49,9 @@ export interface ReadOptions {
 }
 
 /** Reading histories in bulk, in the one total order of the log. */
-export interface RunHistory {
+export interface RunHistory extends Pick<RunLog, 'first'> {
   /** @param onEvent Reading waits for what it returns; `'stop'` ends it. */
   read(options: ReadOptions, onEvent: (stored: StoredRunEvent) => undefined | 'stop' | Promise<undefined | 'stop'>): Promise<void>;
-  /** The first event of a run: its input. */
-  first(jobType: JobTypeId, run: RunId): Promise<StoredRunEvent | undefined>;
   /** In which job types there is a run of that id. */
   jobTypesOf(run: RunId): Promise<JobTypeId[]>;
 }

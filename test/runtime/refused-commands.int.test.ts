@@ -146,3 +146,19 @@ const withHeader = (name: string, value: string) => {
   head.set(name, value);
   return head;
 };
+
+it('the key of another run, with another input, is refused whether that run goes on or has ended; with the same input it is a repeat', async () => {
+  const send = (n: number) => host.manager.jetstream().publish(subject, JSON.stringify({ key: 'reused', input: { n } }));
+  await send(1);
+  await nothingLeft();
+  const letters = async () => (await host.manager.streams.info('DEAD_LETTERS')).state.messages;
+  const before = await letters();
+  await send(1);
+  await nothingLeft();
+  expect(await letters()).toBe(before);
+  await send(2);
+  await nothingLeft();
+  expect(await letters()).toBe(before + 1);
+  expect((await lastLetter('picky'))?.header('Almanac-Reason-Code')).toBe('KEY_REUSED');
+  expect(await host.historyOf(job, 'reused')).toHaveLength(2);
+});

@@ -28,7 +28,7 @@ export async function connect({
   let connection: NatsConnection | undefined;
   try {
     connection = await connectNats({
-      servers: url.split(','),
+      ...serversOf(url),
       name,
       timeout: timeoutMs,
       maxReconnectAttempts: -1,
@@ -43,6 +43,16 @@ export async function connect({
     await connection?.close();
     throw new ConnectError(url, { cause });
   }
+}
+
+/** The client library leaves out what stands before the `@` of an address: `user:password`, or a token. One login for all members. */
+function serversOf(url: string): { servers: string[]; user?: string; pass?: string; token?: string } {
+  const addresses = url.split(',').map((address) => new URL(address));
+  const servers = addresses.map(({ protocol, host }) => `${protocol}//${host}`);
+  const { username, password } = addresses.find((address) => address.username !== '') ?? { username: '', password: '' };
+  if (username === '') return { servers };
+  const name = decodeURIComponent(username);
+  return password === '' ? { servers, token: name } : { servers, user: name, pass: decodeURIComponent(password) };
 }
 
 /** How long closing waits for a server that may not be there any more, in milliseconds. */

@@ -5,7 +5,7 @@ import type { JobTypeId, Sequence } from '../../domain/ids.ts';
 import { readRunEvent } from '../../domain/run-event.ts';
 import type { RunHistory, StoredRunEvent } from '../../runtime/ports.ts';
 import { type Delivered, readOrdered } from './ordered-reader.ts';
-import { storedRunEvent } from './run-log.ts';
+import { firstRunEvent } from './run-log.ts';
 
 /** Reading the EVENTS stream. */
 export const natsRunHistory = (connection: NatsConnection, manager: JetStreamManager): RunHistory => ({
@@ -25,10 +25,7 @@ export const natsRunHistory = (connection: NatsConnection, manager: JetStreamMan
       return undefined;
     });
   },
-  async first(jobType, run) {
-    const message = await manager.direct.getMessage(events.name, { seq: 1, next_by_subj: runEventSubject(jobType, run) });
-    return message === null ? undefined : storedRunEvent(message);
-  },
+  first: (jobType, run) => firstRunEvent(manager, jobType, run),
   async jobTypesOf(run) {
     const info = await manager.streams.info(events.name, { subjects_filter: runEventFilter(undefined, run) });
     return Object.keys(info.state.subjects ?? {}).flatMap((subject): JobTypeId[] => {

@@ -1,7 +1,7 @@
 /** The history of runs on the EVENTS stream: one subject a run, compare-and-set per subject. */
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import { events, parseRunEventSubject, runEventSubject } from '../../../streams/events.stream.ts';
-import type { Sequence } from '../../domain/ids.ts';
+import type { JobTypeId, RunId, Sequence } from '../../domain/ids.ts';
 import { parseRunEvent } from '../../domain/run-event.ts';
 import type { RunLog, StoredRunEvent } from '../../runtime/ports.ts';
 import { appendConfirmed } from './append.ts';
@@ -15,9 +15,15 @@ export const natsRunLog = (publisher: Publisher, manager: JetStreamManager): Run
     const message = await (read === 'fast' ? manager.direct : manager.streams).getMessage(events.name, query);
     return message === null ? undefined : storedRunEvent(message);
   },
+  first: (jobType, run) => firstRunEvent(manager, jobType, run),
 });
 
-export function storedRunEvent(message: Pick<StoredMsg, 'subject' | 'seq' | 'data'>): StoredRunEvent | undefined {
+export async function firstRunEvent(manager: JetStreamManager, jobType: JobTypeId, run: RunId): Promise<StoredRunEvent | undefined> {
+  const message = await manager.direct.getMessage(events.name, { seq: 1, next_by_subj: runEventSubject(jobType, run) });
+  return message === null ? undefined : storedRunEvent(message);
+}
+
+function storedRunEvent(message: Pick<StoredMsg, 'subject' | 'seq' | 'data'>): StoredRunEvent | undefined {
   const address = parseRunEventSubject(message.subject);
   if (address === undefined) return undefined;
   return { ...address, sequence: message.seq as Sequence, event: parseRunEvent(message.data), bytes: message.data };

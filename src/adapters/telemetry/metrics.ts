@@ -13,15 +13,17 @@ export interface Metrics {
   close(): Promise<void>;
 }
 
-/**
- * @throws {ConfigError} The port is taken.
- */
+/** From a no-op to a night of work, in seconds. */
+const DURATION_BOUNDARIES = [0.005, 0.05, 0.5, 1, 5, 15, 60, 300, 900, 3_600, 4 * 3_600];
+
+/** @throws {ConfigError} The port is taken. */
 export async function openMetrics(host: string, port: number): Promise<Metrics> {
   const exporter = new PrometheusExporter({ host, port, preventServerStart: true });
   const sdk = new NodeSDK({
     metricReaders: [exporter],
     instrumentations: [],
     serviceName: 'almanac',
+    autoDetectResources: false, // the arguments of the process would be published, and with them the password of a NATS address
   });
   sdk.start();
   try {
@@ -41,6 +43,7 @@ function observerOn(): RunObserver {
   const duration: Histogram = meter.createHistogram('almanac.run.duration', {
     unit: 's',
     description: 'From the first event of a run to its last',
+    advice: { explicitBucketBoundaries: DURATION_BOUNDARIES },
   });
   const active: UpDownCounter = meter.createUpDownCounter('almanac.run.active', {
     description: 'Runs that this process has started and that have not ended here',
