@@ -1,4 +1,5 @@
 /** Real NATS servers for tests: own port, own folder, gone afterwards. */
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,7 +75,10 @@ export async function startTestServer({ which, storeDir, maxFileStore, port }: T
       return running.version;
     },
     async stop(signal = 'SIGTERM') {
-      await endProcess(running.pid, signal === 'SIGKILL' ? 0 : GRACE_MS);
+      const { child, pid } = running;
+      const reaped = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
+      await endProcess(pid, signal === 'SIGKILL' ? 0 : GRACE_MS);
+      await reaped;
     },
     async restart({ signal, which: other = which } = {}) {
       await server.stop(signal);

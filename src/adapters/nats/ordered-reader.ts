@@ -2,7 +2,15 @@
  * Reads the log in order, in bulk: an ephemeral push consumer without acknowledgements that is opened again after the last message when
  * one is missing. The client library's ordered consumer pulls, and reads at half the speed.
  */
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, JetStreamApiError, type JetStreamManager, ReplayPolicy } from '@nats-io/jetstream';
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  DeliverPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+  ReplayPolicy,
+} from '@nats-io/jetstream';
 import {
   createInbox,
   type Msg,
@@ -103,16 +111,24 @@ class OrderedReader {
     const subscription = this.#connection.subscribe(inbox, { callback: (_, message) => this.#hear(subscription, message) });
     this.#subscription = subscription;
     try {
-      const info = await this.#manager.consumers.add(this.#read.stream, { ...this.#position(), ...this.#settings(inbox) });
+      const { name } = await this.#manager.consumers.add(this.#read.stream, { ...this.#position(), ...this.#settings(inbox) });
       if (subscription !== this.#subscription) return; // opened once more in the meantime
-      this.#consumer = info.name;
-      if (this.#total === Number.POSITIVE_INFINITY) this.#total = info.num_pending + info.delivered.consumer_seq;
-      this.#endIfComplete();
+      this.#consumer = name;
+      await this.#countTotal(subscription);
     } catch (error) {
       if (subscription !== this.#subscription) return;
-      if (this.#total === Number.POSITIVE_INFINITY || error instanceof JetStreamApiError) throw error;
-      this.#heard = false; // the connection has broken again: opened when it is back
+      if (error instanceof JetStreamApiError && error.code !== JetStreamApiCodes.ConsumerNotFound) throw error;
+      this.#heard = false; // the connection has broken: opened when it is back
     }
+  }
+
+  /** Asked for, because the answer to creating a consumer may leave out what was sent while it was written (server 2.9). */
+  async #countTotal(subscription: Subscription): Promise<void> {
+    if (this.#total !== Number.POSITIVE_INFINITY) return this.#endIfComplete();
+    const { num_pending: notSent, delivered } = await this.#manager.consumers.info(this.#read.stream, this.#consumer);
+    if (subscription !== this.#subscription) return;
+    this.#total = this.#handedOver + notSent + delivered.consumer_seq - this.#delivered;
+    this.#endIfComplete();
   }
 
   #position(): Partial<ConsumerConfig> {
@@ -125,7 +141,6 @@ class OrderedReader {
   #settings(inbox: string): Partial<ConsumerConfig> & { name: string } {
     return {
       name: nuid.next().slice(-10), // short: it stands in the reply subject of every message
-
       deliver_subject: inbox,
       filter_subject: this.#read.subject,
       ack_policy: AckPolicy.None,

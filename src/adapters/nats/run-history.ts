@@ -1,6 +1,6 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { events, parseRunEventSubject, runEventFilter, runEventSubject } from '../../../streams/events.stream.ts';
+import { events, parseRunEventSubject, runEventFilter } from '../../../streams/events.stream.ts';
 import type { JobTypeId, Sequence } from '../../domain/ids.ts';
 import { readRunEvent } from '../../domain/run-event.ts';
 import type { RunHistory, StoredRunEvent } from '../../runtime/ports.ts';
