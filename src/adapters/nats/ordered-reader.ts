@@ -122,7 +122,7 @@ class OrderedReader {
     }
   }
 
-  /** Asked for, because the answer to creating a consumer may leave out what was sent while it was written (server 2.9). */
+  /** Asked for once the consumer sends, so that what it has sent and what it has not are of one moment. A break may have come before. */
   async #countTotal(subscription: Subscription): Promise<void> {
     if (this.#total !== Number.POSITIVE_INFINITY) return this.#endIfComplete();
     const { num_pending: notSent, delivered } = await this.#manager.consumers.info(this.#read.stream, this.#consumer);
