@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { connect, disconnect } from '../../../src/adapters/nats/connection.ts';
 import { freePort } from '../../support/free-port.ts';
 import { testBinary } from '../../support/nats-binaries.ts';
@@ -33,11 +33,11 @@ beforeAll(async () => {
     if (said.includes('Server is ready')) break;
   }
   server.stderr.resume();
-  afterAll(async () => {
+  return async () => {
     server.kill('SIGKILL');
     await once(server, 'exit');
     await rm(store, { recursive: true });
-  });
+  };
 });
 
 it('user and password stand in the address, encoded as in any other', async () => {
