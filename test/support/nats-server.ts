@@ -76,6 +76,7 @@ export async function startTestServer({ which, storeDir, maxFileStore, port }: T
     },
     async stop(signal = 'SIGTERM') {
       const { child, pid } = running;
+      child.ref(); // to be told of its end, even if nothing else is going on any more
       const reaped = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
       await endProcess(pid, signal === 'SIGKILL' ? 0 : GRACE_MS);
       await reaped;
