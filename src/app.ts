@@ -9,6 +9,7 @@ import { activitiesByJobType } from './activities/index.ts';
 import { natsAnnouncer } from './adapters/nats/announcer.ts';
 import { natsCommandSender } from './adapters/nats/command-sender.ts';
 import { connect, disconnect } from './adapters/nats/connection.ts';
+import { natsDeadLetterBox } from './adapters/nats/dead-letter-box.ts';
 import { natsDeadLetters } from './adapters/nats/dead-letters.ts';
 import { declareStreams, streamsExist } from './adapters/nats/declare-streams.ts';
 import { natsLeases } from './adapters/nats/leases.ts';
@@ -31,6 +32,7 @@ import { noMetrics } from './adapters/telemetry/no-metrics.ts';
 import type { Config } from './config.ts';
 import { NeverStartedError, NotRunningError, withoutCredentials } from './domain/errors.ts';
 import { jobTypeId, scheduleId } from './domain/ids.ts';
+import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
 import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
 import { Operations } from './runtime/operations.ts';
@@ -142,6 +144,7 @@ async function startParts(
 
 export interface Client {
   readonly operations: Operations;
+  readonly deadLetters: DeadLetterOperations;
   close(): Promise<void>;
 }
 
@@ -158,8 +161,10 @@ export async function openClient(config: Config): Promise<Client> {
     throw new NeverStartedError(url);
   }
   const publisher = new Publisher(connection);
+  const { source } = processIdentity();
   return {
     operations: operationsOn(connection, manager, publisher),
+    deadLetters: new DeadLetterOperations(natsDeadLetterBox({ connection, manager, publisher, source }), systemClock),
     async close() {
       publisher.close();
       await disconnect(connection);

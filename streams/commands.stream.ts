@@ -41,5 +41,12 @@ export function parseCommandSubject(subject: string): CommandAddress | undefined
   return verb === 'start' && lane !== undefined ? { kind: 'start', jobType, lane } : undefined;
 }
 
+/**
+ * Whether a message may be published there as a command, though perhaps nobody takes it yet: one subject of the COMMANDS stream, without
+ * wildcards, and nothing in it that means something to the protocol.
+ */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+export const isCommandSubject = (subject: string): boolean => /^cmd(\.[^\s.*>\u0000-\u001f\u007f]+)+$/.test(subject);
+
 /** Durable name of the consumer that leases start commands of one job type and lane. */
 export const startConsumerName = (jobType: JobTypeId, lane: Lane) => `start-${jobType}-${lane}`;

@@ -1,4 +1,5 @@
 import type { StreamConfig } from '@nats-io/jetstream';
+import { DEAD_LETTER_ORIGINS, type DeadLetterOrigin } from '../src/domain/dead-letter.ts';
 import { isSafeToken } from '../src/domain/ids.ts';
 import type { DeclaredStream } from './declared-stream.ts';
 import { nanosOf } from './nanoseconds.ts';
@@ -21,9 +22,19 @@ export const deadLetters = {
   duplicate_window: nanosOf(2 * 60_000), // writing the same letter again after a lost answer stores nothing
 } as const satisfies DeclaredStream & Partial<StreamConfig>;
 
-/** Where the work came from: a command message, or a run that used up its attempts. */
-export type DeadLetterOrigin = 'command' | 'run';
-
 /** Text that is no safe token (a hostile subject) is filed under `unknown`; the letter keeps the original subject in a header. */
 export const deadLetterSubject = (origin: DeadLetterOrigin, jobType: string) =>
   `dlq.${origin}.${isSafeToken(jobType) ? jobType : 'unknown'}` as const;
+
+/** Filter for letters: all of them, those of one origin, of one job type, or of both. */
+export const deadLetterFilter = (origin?: DeadLetterOrigin, jobType?: string) =>
+  origin === undefined && jobType === undefined ? 'dlq.>' : `dlq.${origin ?? '*'}.${jobType ?? '*'}`;
+
+/** Undefined when the subject is none of ours. Never throws: anybody may publish below `dlq`. */
+export function parseDeadLetterSubject(subject: string): { origin: DeadLetterOrigin; jobType: string } | undefined {
+  const tokens = subject.split('.');
+  const [root, from, jobType] = tokens;
+  const origin = DEAD_LETTER_ORIGINS.find((name) => name === from);
+  if (tokens.length !== 3 || root !== 'dlq' || origin === undefined || !isSafeToken(jobType!)) return undefined;
+  return { origin, jobType: jobType! };
+}

@@ -71,6 +71,7 @@ describe('of a made-up import, the check', () => {
 
   it.each([
     ['src/activities/x/index.ts', "import type { VaultSync } from '../../../machines/vault-sync.machine.ts';"],
+    ['src/activities/index.ts', "import { pageWords } from '../../machines/page-words.machine.ts';"],
     ['src/adapters/nats/leases.ts', "import { commands } from '../../../streams/commands.stream.ts';"],
     ['src/domain/occurrences.ts', "import { Cron } from 'croner';"],
     ['src/domain/statechart/fold.ts', "import { and } from 'xstate/guards';"],

@@ -1,34 +1,55 @@
-/** README's example is code: it must do what it says. */
+/** README's examples are code: they must do what they say. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import type { Activities } from '../src/domain/activity.ts';
+import type { DefinedJob } from '../src/domain/define-job.ts';
 import type { Instant } from '../src/domain/ids.ts';
 import type { JobType } from '../src/domain/job-type.ts';
+import type { Effect } from '../src/domain/statechart/effect.ts';
 import { activityDone } from '../src/domain/statechart/stimulus.ts';
 import { runnable } from '../src/runtime/job-types.ts';
 import { activityContext } from './support/activity-context.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
-const [machineCode, activityCode] = [...readme.matchAll(/```ts.*\n([\s\S]*?)```/g)].map((block) => block[1]!);
-const folder = mkdtempSync(join(root, '.readme-')); // beside `src`, because the example imports from there
+const [stepsCode, stepsLine, statechartCode, statechartLine] = [...readme.matchAll(/```ts.*\n([\s\S]*?)```/g)].map((block) => block[1]!);
+const folder = mkdtempSync(join(root, '.readme-')); // beside `src`, because the examples import from there
 afterAll(() => rmSync(folder, { recursive: true }));
 
-it('adds a job type with the lines that README shows', async () => {
-  writeFileSync(join(folder, 'word-count.machine.ts'), machineCode!);
-  writeFileSync(join(folder, 'activities.ts'), `export const byJobType = { ${activityCode} };`);
-  const { wordCount } = (await import(join(folder, 'word-count.machine.ts'))) as { wordCount: JobType };
-  const { byJobType } = (await import(join(folder, 'activities.ts'))) as { byJobType: Record<string, Activities> };
-  const activities = byJobType[wordCount.id]!;
-  const { statechart } = runnable(wordCount, activities);
-
-  const at = 0 as Instant;
-  const started = statechart.start(wordCount.input.parse({ text: 'to be  or not' }), { at, seed: '1' });
-  const [effect] = started.effects;
-  if (effect?.type !== 'startActivity') throw new Error('nothing was started');
-  const words = await activities[effect.src]!(effect.input, activityContext());
-  const ended = statechart.step(started.snapshot, activityDone(effect.id, effect.visit, words), { at, seed: '2' });
-
-  expect(ended?.snapshot).toMatchObject({ status: 'done', value: 'succeeded', output: { words: 4 } });
+it('adds a job made of steps with the lines that README shows', async () => {
+  expect(stepsCode!.trimEnd().split('\n').length).toBeLessThanOrEqual(20);
+  const { pageWords } = await imported<{ pageWords: DefinedJob }>('page-words.machine.ts', stepsCode!);
+  const line = `import { pageWords } from './page-words.machine.ts';\nexport const byJobType = { ${stepsLine} };`;
+  const { byJobType } = await imported<{ byJobType: Record<string, Activities> }>('step-activities.ts', line);
+  const { jobType } = pageWords;
+  const ended = await play(jobType, byJobType[jobType.id]!, { url: 'data:text/plain,to be  or not' });
+  expect(ended).toMatchObject({ value: 'succeeded', output: { results: { count: 4 }, attempts: { download: 1, count: 1 } } });
 });
+
+it('adds a statechart with the lines that README shows', async () => {
+  const { wordCount } = await imported<{ wordCount: JobType }>('word-count.machine.ts', statechartCode!);
+  const line = `export const byJobType = { ${statechartLine} };`;
+  const { byJobType } = await imported<{ byJobType: Record<string, Activities> }>('activities.ts', line);
+  const ended = await play(wordCount, byJobType[wordCount.id]!, { text: 'to be  or not' });
+  expect(ended).toMatchObject({ status: 'done', value: 'succeeded', output: { words: 4 } });
+});
+
+async function imported<Module>(file: string, code: string): Promise<Module> {
+  writeFileSync(join(folder, file), code);
+  return (await import(join(folder, file))) as Module;
+}
+
+/** A run in which every activity succeeds. */
+async function play(jobType: JobType, activities: Activities, input: unknown) {
+  const { statechart } = runnable(jobType, activities);
+  const environment = { at: 0 as Instant, seed: '1' };
+  let { snapshot, effects } = statechart.start(jobType.input.parse(input), environment);
+  while (snapshot.status === 'active') {
+    const started = effects.find((effect): effect is Effect & { type: 'startActivity' } => effect.type === 'startActivity');
+    if (started === undefined) throw new Error('nothing was started');
+    const output = await activities[started.src]!(started.input, activityContext());
+    ({ snapshot, effects } = statechart.step(snapshot, activityDone(started.id, started.visit, output), environment)!);
+  }
+  return snapshot;
+}

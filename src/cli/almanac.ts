@@ -2,8 +2,13 @@
 /** `almanac`: parses the command line and hands over to one file per command. */
 import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { DEAD_LETTER_ORIGINS } from '../domain/dead-letter.ts';
 import { jobTypeId, runId } from '../domain/ids.ts';
-import { count, json, time } from './arguments.ts';
+import { count, json, letterId, letterIds, time } from './arguments.ts';
+import { dlqDrop } from './dlq-drop.ts';
+import { dlqList } from './dlq-list.ts';
+import { dlqRedrive } from './dlq-redrive.ts';
+import { dlqShow } from './dlq-show.ts';
 import { EXIT, exitCodeOf, textOf } from './exit-codes.ts';
 import { jobList } from './job-list.ts';
 import { FORMATS } from './output.ts';
@@ -76,6 +81,42 @@ runs
   .addOption(job('when several job types have that id'))
   .addOption(format())
   .action(runHistory);
+
+const letters = program.command('dlq').description('dead letters: commands nobody could carry out, and runs that could not go on');
+const origin = () => new Option('--origin <origin>', 'only commands, or only runs').choices(DEAD_LETTER_ORIGINS);
+const code = () => new Option('--code <code>', 'only with this reason code, e.g. INPUT_INVALID');
+letters
+  .command('list')
+  .description('dead letters, newest first')
+  .addOption(job('only of this job type'))
+  .addOption(origin())
+  .addOption(code())
+  .addOption(new Option('--limit <n>', 'at most this many').argParser(count).default(50))
+  .addOption(format())
+  .action(dlqList);
+letters
+  .command('show')
+  .description('one dead letter, with its message')
+  .argument('<id>', 'of the letter', letterId)
+  .addOption(format())
+  .action(dlqShow);
+for (const { name, does, carryOut } of [
+  { name: 'redrive', does: 'send the message again to where it was sent first; the run stays the same', carryOut: dlqRedrive },
+  { name: 'drop', does: 'give up on the message; the log keeps that it was there, and why it went', carryOut: dlqDrop },
+])
+  letters
+    .command(name)
+    .description(does)
+    .argument('[ids...]', 'of letters: done at once', letterIds)
+    .option('--all', 'all letters, or those that the following select: shown as a plan, done with --yes')
+    .addOption(job('only of this job type'))
+    .addOption(origin())
+    .addOption(code())
+    .option('--yes', 'do it')
+    .addOption(new Option('--plan', 'only show what would be done').conflicts('yes'))
+    .option('--why <text>', 'recorded with what is done')
+    .addOption(format())
+    .action(carryOut);
 
 program
   .command('replay')

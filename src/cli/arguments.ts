@@ -16,6 +16,16 @@ export function count(text: string): number {
   return Number(text);
 }
 
+/** Commander hands over what it has collected so far. */
+export function letterIds(text: string, before: readonly number[] = []): number[] {
+  return [...before, letterId(text)];
+}
+
+export function letterId(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('It must be a number that almanac dlq list shows.');
+  return Number(text);
+}
+
 export function json(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -14,10 +14,13 @@ export function configOf(command: Command, flags: { vault?: string | undefined }
   return readConfig(process.env, { flags: given, terminal: process.stderr.isTTY });
 }
 
-export async function withOperations<Result>(command: Command, ask: (operations: Operations) => Promise<Result>): Promise<Result> {
-  const client: Client = await openClient(configOf(command));
+export const withOperations = <Result>(command: Command, ask: (operations: Operations) => Promise<Result>): Promise<Result> =>
+  withClient(command, ({ operations }) => ask(operations));
+
+export async function withClient<Result>(command: Command, ask: (client: Client) => Promise<Result>): Promise<Result> {
+  const client = await openClient(configOf(command));
   try {
-    return await ask(client.operations);
+    return await ask(client);
   } finally {
     await client.close();
   }

@@ -29,6 +29,17 @@ export class TerminalError extends AlmanacError {
   readonly retryable = false;
 }
 
+/** An activity's way to say: try again, but not before so many milliseconds, e.g. what an HTTP `Retry-After` asks for. */
+export class RetryAfterError extends AlmanacError {
+  readonly code = 'RETRY_AFTER';
+  /** Rounded up to whole milliseconds when it is recorded; ignored when it is negative or no number. */
+  readonly retryAfterMs: number;
+  constructor(message: string, retryAfterMs: number, options?: ErrorOptions) {
+    super(message, options);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
 /** An event type that only the statechart's own activities and timers may use came from outside. Refuse the command. */
 export class ReservedEventError extends AlmanacError {
   readonly code = 'EVENT_RESERVED';
@@ -163,16 +174,22 @@ export class StoppingError extends AlmanacError {
 /** Insufficient resources, resources exceeded, store failed. */
 const NO_ROOM: ReadonlySet<number> = new Set([10_023, 10_047, 10_077]);
 
+/** What a stream answers when its `max_msg_size` is exceeded. */
+export const MESSAGE_TOO_LARGE = 10_054;
+
 /** JetStream refused the message and did not store it, e.g. because the disk quota is used up. Try again when the cause is gone. */
 export class StorageRefusedError extends AlmanacError {
   readonly code = 'STORAGE_REFUSED';
   readonly apiCode: number;
+  /** It is about this one message, whatever the state of the stream. */
+  readonly tooLarge: boolean;
   constructor(subject: string, apiCode: number, description: string) {
     const advice = NO_ROOM.has(apiCode)
       ? '. Free space on its disk or raise max_file_store of the NATS server (nats.conf), then try again'
       : '';
     super(`${subject} was not stored: ${description} (JetStream error ${apiCode})${advice}`);
     this.apiCode = apiCode;
+    this.tooLarge = apiCode === MESSAGE_TOO_LARGE;
   }
 }
 
@@ -322,6 +339,14 @@ export class OutputTooLargeError extends TerminalError {
   override readonly code = 'OUTPUT_TOO_LARGE';
   constructor(activity: string, size: number, limit: number) {
     super(`activity ${activity} returned ${size} bytes of JSON, at most ${limit} are allowed: store the result and return a reference`);
+  }
+}
+
+/** A step returned something that its own schema refuses. Never retried: repair the step, or its schema. */
+export class OutputValidationError extends TerminalError {
+  override readonly code = 'OUTPUT_INVALID';
+  constructor(step: string, problem: string, options?: ErrorOptions) {
+    super(`step ${step} returned something its schema refuses:\n${problem}`, options);
   }
 }
 

@@ -48,6 +48,15 @@ export function parseStartCommand(body: Uint8Array): StartCommand {
 }
 
 /**
+ * The same request for a run that exists: its id becomes the key, which a command may have come without (invariant 5).
+ * @throws {InvalidCommandError} as {@link parseStartCommand}
+ */
+export function commandForRun(body: Uint8Array, runId: RunId): Uint8Array {
+  const command = parseStartCommand(body);
+  return command.key === runId ? body : new TextEncoder().encode(JSON.stringify({ ...command, key: runId }));
+}
+
+/**
  * The job type's own schema over the command's input.
  * @throws {InvalidCommandError} as {@link parseStartCommand}
  */

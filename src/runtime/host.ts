@@ -188,10 +188,10 @@ export class Host {
       { err: error, jobType, runId, command: lease.command },
       'the run cannot go on and is laid aside; its command is a dead letter',
     );
-    await this.#bury(lease, { origin: 'run', jobType, runId, code: error.code, reason: error.message });
+    await this.#bury(lease, { origin: 'run', jobType, runId, code: error.code, reason: error.message, stack: stackOf(error) });
   }
 
-  async #bury(lease: Lease, why: Pick<DeadLetter, 'origin' | 'jobType' | 'runId' | 'code' | 'reason'>): Promise<void> {
+  async #bury(lease: Lease, why: Pick<DeadLetter, 'origin' | 'jobType' | 'runId' | 'code' | 'reason' | 'stack'>): Promise<void> {
     const { deadLetters, announcer, log } = this.#options;
     const { subject, command, body, delivery, headers } = lease;
     try {
@@ -204,6 +204,12 @@ export class Host {
     const replyTo = headers[REPLY_TO];
     if (replyTo !== undefined) announcer.reject(replyTo, { code: why.code, reason: why.reason });
   }
+}
+
+/** The cause first: it is the code that threw. */
+function stackOf(error: Error): string {
+  const { cause, stack = error.message } = error;
+  return cause instanceof Error ? `${stackOf(cause)}\n${stack}` : stack;
 }
 
 /** What no waiting will mend; everything else (the log, the network) may pass. */

@@ -1,8 +1,9 @@
 /** All that the loops of `runtime/` know of the world. */
 import type { Progress } from '../domain/activity.ts';
+import type { DeadLetterOrigin } from '../domain/dead-letter.ts';
 import type { Instant, JobTypeId, RunId, ScheduleId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
-import type { RunEvent } from '../domain/run-event.ts';
+import type { Actor, RunEvent } from '../domain/run-event.ts';
 
 /** An event of a run as it stands in the log. */
 export interface StoredRunEvent {
@@ -100,8 +101,7 @@ export interface LeaseFeed {
 }
 
 export interface DeadLetter {
-  /** A command that nobody can carry out, or a run that cannot go on. */
-  readonly origin: 'command' | 'run';
+  readonly origin: DeadLetterOrigin;
   readonly jobType: string;
   /** Of a run: sending its command again needs it as the key, for a command may have had none. */
   readonly runId?: RunId | undefined;
@@ -113,10 +113,58 @@ export interface DeadLetter {
   readonly attempts: number;
   readonly code: string;
   readonly reason: string;
+  /** Of the last error, with what caused it; of a run that its own code keeps from going on. */
+  readonly stack?: string | undefined;
 }
 export interface DeadLetters {
   /** Resolves once the letter is stored; only then may the original be acknowledged (invariant 6). */
   add(letter: DeadLetter): Promise<void>;
+}
+
+/** A dead letter where it lies. Strangers may write there, too: what a letter does not say is null. */
+export interface StoredDeadLetter {
+  /** Place in the DEAD_LETTERS stream: what people call it by. */
+  readonly id: number;
+  readonly storedAt: Instant;
+  readonly origin: DeadLetterOrigin | null;
+  readonly jobType: string | null;
+  readonly runId: RunId | null;
+  readonly code: string | null;
+  readonly reason: string | null;
+  readonly stack: string | null;
+  readonly attempts: number | null;
+  /** Of the original message, as far as the letter can be believed: see `sendable`. */
+  readonly subject: string | null;
+  readonly sequence: number | null;
+  /** Whether a command may be sent to `subject`: it is one, and for a run it starts runs of that job type. */
+  readonly sendable: boolean;
+  /** Everything that stands in the letter: the sender's headers and ours. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Of the original message. Empty where only heads were asked for. */
+  readonly body: Uint8Array;
+}
+export interface DeadLetterFilter {
+  readonly origin?: DeadLetterOrigin | undefined;
+  readonly jobType?: string | undefined;
+  readonly code?: string | undefined;
+}
+/** The dead letters, for people who want to be rid of them. */
+export interface DeadLetterBox {
+  /** Oldest first. @param part `head` leaves the bodies on the server. */
+  read(filter: DeadLetterFilter, part: 'head' | 'whole', onLetter: (letter: StoredDeadLetter) => void): Promise<void>;
+  /** Undefined: there is none by that id, now or ever. */
+  get(id: number): Promise<StoredDeadLetter | undefined>;
+  /**
+   * Sends `body` to the letter's subject, with the headers of the first sender. Resolves once the command is stored. Doing it again
+   * within two minutes stores nothing, whoever does it. Ask for `sendable` first.
+   *
+   * @throws {StorageRefusedError} Not stored. The letter is where it was.
+   */
+  sendAgain(letter: StoredDeadLetter, body: Uint8Array): Promise<void>;
+  /** Resolves once the audit says what was done with the letter; only then may it be removed (invariant 6). @throws as {@link sendAgain} */
+  record(letter: StoredDeadLetter, what: 'redriven' | 'dropped', actor: Actor, at: Instant): Promise<void>;
+  /** False: somebody else removed it. */
+  remove(id: number): Promise<boolean>;
 }
 
 export interface StartCommandMessage {

@@ -8,7 +8,23 @@ beforeAll(async () => {
 });
 afterAll(() => home.dispose());
 
-const COMMANDS = ['', 'start', 'job', 'job list', 'run', 'run start', 'run list', 'run describe', 'run history', 'replay'];
+const COMMANDS = [
+  '',
+  'start',
+  'job',
+  'job list',
+  'run',
+  'run start',
+  'run list',
+  'run describe',
+  'run history',
+  'dlq',
+  'dlq list',
+  'dlq show',
+  'dlq redrive',
+  'dlq drop',
+  'replay',
+];
 it('every command explains itself', async () => {
   const answers = await Promise.all(COMMANDS.map((command) => home.run(...command.split(' ').filter(Boolean), '--help')));
   answers.forEach(({ code, stdout, stderr }, at) => {

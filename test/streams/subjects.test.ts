@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type JobTypeId, jobTypeId, runId, scheduledRunId, scheduleId } from '../../src/domain/ids.ts';
 import { LANES } from '../../src/domain/job-type.ts';
-import { parseCommandSubject, signalSubject, startSubject } from '../../streams/commands.stream.ts';
-import { deadLetterSubject } from '../../streams/dead-letters.stream.ts';
+import { isCommandSubject, parseCommandSubject, signalSubject, startSubject } from '../../streams/commands.stream.ts';
+import { deadLetterSubject, parseDeadLetterSubject } from '../../streams/dead-letters.stream.ts';
 import { parseRunEventSubject, runEventSubject } from '../../streams/events.stream.ts';
 
 const id = fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,127}$/);
@@ -38,6 +38,9 @@ it('what parses is exactly what would be built, whatever a stranger sends', () =
       const command = parseCommandSubject(subject);
       if (command?.kind === 'start') expect(startSubject(command.jobType, command.lane)).toBe(subject);
       if (command?.kind === 'signal') expect(signalSubject(command.jobType, command.runId)).toBe(subject);
+      if (command !== undefined) expect(isCommandSubject(subject)).toBe(true);
+      const letter = parseDeadLetterSubject(subject);
+      if (letter !== undefined) expect(deadLetterSubject(letter.origin, letter.jobType)).toBe(subject);
       const event = parseRunEventSubject(subject);
       if (event !== undefined) expect(runEventSubject(event.jobType, event.runId)).toBe(subject);
     }),
@@ -63,9 +66,27 @@ it('text is an id or refused, and an id is one token without wildcards', () => {
 it('a dead letter of any job type, however hostile, lands on one subject of the stream', () => {
   fc.assert(
     fc.property(hostile, (text) => {
-      expect(deadLetterSubject('command', text)).toMatch(/^dlq\.command\.[a-z0-9][a-z0-9_-]*$/);
+      const subject = deadLetterSubject('command', text);
+      expect(subject).toMatch(/^dlq\.command\.[a-z0-9][a-z0-9_-]*$/);
+      expect(parseDeadLetterSubject(subject)?.origin).toBe('command');
     }),
   );
+});
+
+/** The upper control characters, which mean nothing to the protocol. */
+const inProtocol = (subject: string) => subject.replace(/[\u0080-\u009f]/g, 'x');
+
+it('a command subject is one that the protocol and the stream take as it is', () => {
+  fc.assert(
+    fc.property(hostile, (text) => {
+      const subject = `cmd.${text}`;
+      expect(isCommandSubject(subject)).toBe(
+        !/[\s*>\p{Cc}]/u.test(inProtocol(subject)) && subject.split('.').every((token) => token !== ''),
+      );
+    }),
+    { numRuns: 1_000 },
+  );
+  for (const other of ['cmd', 'evt.run.x.y', 'cmdx.y', '$JS.API.STREAM.PURGE.EVENTS']) expect(isCommandSubject(other)).toBe(false);
 });
 
 it('different occurrences of a schedule name different runs', () => {

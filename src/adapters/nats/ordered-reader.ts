@@ -14,6 +14,7 @@ import {
 import {
   createInbox,
   type Msg,
+  type MsgHdrs,
   type NatsConnection,
   nuid,
   type QueuedIterator,
@@ -30,6 +31,8 @@ export interface OrderedRead {
   readonly since?: string | undefined;
   /** After a break of the connection a subject may come again, if it has a later message by then. */
   readonly lastPerSubject?: boolean | undefined;
+  /** Leaves the bodies on the server. */
+  readonly headersOnly?: boolean | undefined;
   /** Goes on with new messages until aborted. */
   readonly follow?: AbortSignal | undefined;
 }
@@ -38,6 +41,8 @@ export interface Delivered {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly position: DeliveryPosition;
+  /** Decoded when asked for. Throws when they break the rules of the protocol. */
+  readonly headers: () => MsgHdrs | undefined;
 }
 type OnMessage = (message: Delivered) => undefined | 'stop' | Promise<undefined | 'stop'>;
 
@@ -143,6 +148,7 @@ class OrderedReader {
       name: nuid.next().slice(-10), // short: it stands in the reply subject of every message
       deliver_subject: inbox,
       filter_subject: this.#read.subject,
+      ...(this.#read.headersOnly && { headers_only: true }),
       ack_policy: AckPolicy.None,
       replay_policy: ReplayPolicy.Instant,
       max_deliver: 1,
@@ -191,7 +197,7 @@ class OrderedReader {
     this.#lastSequence = position.sequence;
     this.#handedOver++;
     try {
-      const said = this.#onMessage({ subject: message.subject, data: message.data, position });
+      const said = this.#onMessage({ subject: message.subject, data: message.data, position, headers: () => message.headers });
       if (said instanceof Promise) return said.then((answer) => this.#after(answer, position.pending));
       return this.#after(said, position.pending);
     } catch (error) {

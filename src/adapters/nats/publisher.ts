@@ -6,7 +6,7 @@
  */
 import { JetStreamApiCodes } from '@nats-io/jetstream';
 import { createInbox, headers, InvalidArgumentError, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { StoppingError, StorageRefusedError, UnconfirmedError, VersionConflictError } from '../../domain/errors.ts';
+import { MESSAGE_TOO_LARGE, StoppingError, StorageRefusedError, UnconfirmedError, VersionConflictError } from '../../domain/errors.ts';
 import type { Sequence } from '../../domain/ids.ts';
 import { Outbox } from './outbox.ts';
 
@@ -37,8 +37,6 @@ interface InFlight {
 }
 /** What nearly every answer looks like. Anything else is parsed as the JSON it is. */
 const PLAIN_ANSWER = /^\{"stream":"[A-Z_]+", ?"seq":(\d+)\}$/;
-/** What the stream itself answers when its `max_msg_size` is exceeded. */
-const MESSAGE_TOO_LARGE = 10_054;
 interface Answer {
   readonly seq?: number;
   readonly duplicate?: boolean;

@@ -5,6 +5,7 @@
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import { commands, parseCommandSubject } from '../../../streams/commands.stream.ts';
 import type { DeadLetters, Log } from '../../runtime/ports.ts';
+import { deleteStored } from './delete-stored.ts';
 import { plainHeaders } from './message-headers.ts';
 
 /** Looking costs two requests. Tests look when they want to. */
@@ -67,10 +68,5 @@ async function bury(manager: JetStreamManager, deadLetters: DeadLetters, message
       ? `no process knows the job type or lane of ${subject}`
       : `${subject} is not a command subject: use cmd.<jobType>.start.<lane>`,
   });
-  try {
-    return await manager.streams.deleteMessage(commands.name, seq, false);
-  } catch (error) {
-    if ((await manager.streams.getMessage(commands.name, { seq })) === null) return false;
-    throw error;
-  }
+  return deleteStored(manager, commands.name, seq);
 }

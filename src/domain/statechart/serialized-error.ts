@@ -5,11 +5,15 @@ export interface SerializedError {
   readonly code?: string;
   /** False: trying again is useless. Absent: unknown, so worth trying. */
   readonly retryable?: boolean;
+  /** Whole milliseconds that the other side wants to be left alone. */
+  readonly retryAfterMs?: number;
   readonly cause?: SerializedError;
 }
 
 /** Longest message kept, in UTF-16 code units: snapshots stay small, and a message is read by people, not parsed. */
 export const MAX_ERROR_MESSAGE_LENGTH = 4096;
+/** Longest `retryAfterMs` kept, a year: whatever somebody else asks for, the timer stays a date. */
+export const MAX_RETRY_AFTER_MS = 365 * 24 * 3_600_000;
 /** Causes kept below the error itself. */
 const MAX_CAUSES = 3;
 
@@ -20,12 +24,15 @@ export function serializeError(thrown: unknown): SerializedError {
 
 function serialize(thrown: unknown, causesLeft: number): SerializedError {
   if (!looksLikeError(thrown)) return { name: 'NonError', message: shorten(textOf(thrown)) };
-  const { name, message, code, retryable, cause } = thrown;
+  const { name, message, code, retryable, retryAfterMs, cause } = thrown;
   return {
     name,
     message: shorten(message),
     ...(typeof code === 'string' ? { code } : {}),
     ...(typeof retryable === 'boolean' ? { retryable } : {}),
+    ...(typeof retryAfterMs === 'number' && retryAfterMs >= 0
+      ? { retryAfterMs: Math.min(Math.ceil(retryAfterMs), MAX_RETRY_AFTER_MS) }
+      : {}),
     ...(cause !== undefined && causesLeft > 0 ? { cause: serialize(cause, causesLeft - 1) } : {}),
   };
 }
@@ -35,6 +42,7 @@ interface ErrorLike {
   message: string;
   code?: unknown;
   retryable?: unknown;
+  retryAfterMs?: unknown;
   cause?: unknown;
 }
 

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { RetryAfterError, TerminalError } from '../../src/domain/errors.ts';
+import { backoffMs, canRetry, DEFAULT_RETRY, problemOf, type RetryPolicy, retryDelayMs } from '../../src/domain/retry.ts';
+import { MAX_RETRY_AFTER_MS, serializeError } from '../../src/domain/statechart/serialized-error.ts';
+
+const policy = fc
+  .record({
+    maxAttempts: fc.integer({ min: 1, max: 1_000 }),
+    initialMs: fc.nat(100_000),
+    factor: fc.double({ min: 1, max: 10, noNaN: true }),
+    aboveInitialMs: fc.nat(10_000_000),
+    jitter: fc.constantFrom('full' as const, 'equal' as const, 'none' as const),
+  })
+  .map(({ aboveInitialMs, ...rest }): RetryPolicy => ({ ...rest, maxMs: rest.initialMs + aboveInitialMs }));
+const attempt = fc.integer({ min: 1, max: 5_000 });
+const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+/** What jitter may take away at most from. */
+const longestMs = (of: RetryPolicy, after: number) => backoffMs({ ...of, jitter: 'none' }, after, 0);
+
+describe('the wait after a failed attempt', () => {
+  it('is whole milliseconds within the limits of the policy and its jitter', () => {
+    fc.assert(
+      fc.property(policy, attempt, unit, (of, after, chance) => {
+        expect(problemOf(of)).toBeUndefined();
+        const waitMs = backoffMs(of, after, chance);
+        expect(Number.isSafeInteger(waitMs)).toBe(true);
+        const longest = longestMs(of, after);
+        expect(longest).toBeLessThanOrEqual(of.maxMs);
+        expect(longest).toBeGreaterThanOrEqual(of.initialMs);
+        expect(waitMs).toBeLessThanOrEqual(longest);
+        expect(waitMs).toBeGreaterThanOrEqual({ full: 0, equal: Math.floor(longest / 2), none: longest }[of.jitter]);
+      }),
+    );
+  });
+
+  it('never shrinks from attempt to attempt, for the same chance', () => {
+    fc.assert(
+      fc.property(policy, attempt, unit, (of, after, chance) => {
+        expect(backoffMs(of, after + 1, chance)).toBeGreaterThanOrEqual(backoffMs(of, after, chance));
+      }),
+    );
+  });
+
+  it('grows with chance, over its whole range', () => {
+    fc.assert(
+      fc.property(policy, attempt, unit, unit, (of, after, one, other) => {
+        expect(backoffMs(of, after, Math.max(one, other))).toBeGreaterThanOrEqual(backoffMs(of, after, Math.min(one, other)));
+      }),
+    );
+    expect([0, 0.5, 0.999].map((chance) => backoffMs(DEFAULT_RETRY, 1, chance))).toEqual([0, 500, 999]);
+    expect([0, 0.5, 0.999].map((chance) => backoffMs({ ...DEFAULT_RETRY, jitter: 'equal' }, 1, chance))).toEqual([500, 750, 999]);
+  });
+
+  it('doubles from a second to a minute by default', () => {
+    expect([1, 2, 3, 6, 7, 100, 5_000].map((after) => longestMs(DEFAULT_RETRY, after))).toEqual([
+      1_000, 2_000, 4_000, 32_000, 60_000, 60_000, 60_000,
+    ]);
+  });
+
+  it('is nothing when there is nothing to grow', () => {
+    expect(backoffMs({ ...DEFAULT_RETRY, initialMs: 0 }, 5_000, 0.5)).toBe(0);
+  });
+
+  it('is never shorter than the other side asks for', () => {
+    fc.assert(
+      fc.property(policy, attempt, unit, fc.nat(100_000_000), (of, after, chance, retryAfterMs) => {
+        expect(retryDelayMs(of, after, { retryAfterMs }, chance)).toBe(Math.max(retryAfterMs, backoffMs(of, after, chance)));
+        expect(retryDelayMs(of, after, {}, chance)).toBe(backoffMs(of, after, chance));
+      }),
+    );
+  });
+});
+
+describe('another attempt', () => {
+  const of = { ...DEFAULT_RETRY, maxAttempts: 3 };
+
+  it('follows until all are used up', () => {
+    const error = serializeError(new Error('try again'));
+    expect([1, 2, 3, 4].map((number) => canRetry(of, number, error))).toEqual([true, true, false, false]);
+  });
+
+  it('does not follow what can only fail again', () => {
+    expect(canRetry(of, 1, serializeError(new TerminalError('no such vault')))).toBe(false);
+    expect(canRetry(of, 1, { retryable: true })).toBe(true);
+  });
+});
+
+it.each([
+  [2_000, 2_000],
+  [0, 0],
+  [0.2, 1],
+  [1e300, MAX_RETRY_AFTER_MS],
+  [-1, undefined],
+  [Number.NaN, undefined],
+])('a wish to be left alone for %d ms is recorded as %s', (wished, recorded) => {
+  const { retryAfterMs } = serializeError(new RetryAfterError('busy', wished));
+  expect(retryAfterMs).toBe(recorded);
+});
+
+it.each([
+  { maxAttempts: 0 },
+  { maxAttempts: 1.5 },
+  { initialMs: -1 },
+  { initialMs: Number.NaN },
+  { maxMs: 999 },
+  { maxMs: 1e300 },
+  { factor: 0.5 },
+  { factor: Number.POSITIVE_INFINITY },
+])('%j is no policy', (wrong) => {
+  expect(problemOf({ ...DEFAULT_RETRY, ...wrong })).toContain(Object.keys(wrong)[0]);
+});
