@@ -4,17 +4,20 @@ import { connect } from '../../../src/adapters/nats/connection.ts';
 import { declareStreams } from '../../../src/adapters/nats/declare-streams.ts';
 import { WeakStreamError } from '../../../src/domain/errors.ts';
 import { declaredStreams } from '../../../streams/index.ts';
-import { useNatsServer } from '../../support/nats-server.ts';
+import { startTestServer } from '../../support/nats-server.ts';
 
-const server = useNatsServer();
 let manager: JetStreamManager;
 let close: () => Promise<void>;
 
+// A server each: one that makes a stream again right after deleting it may still be removing the old folder, and refuse.
 beforeEach(async () => {
+  const server = await startTestServer();
   const connected = await connect({ url: server.url, name: 'test' });
   manager = connected.manager;
-  close = () => connected.connection.close();
-  for (const { name } of declaredStreams) await manager.streams.delete(name).catch(() => undefined);
+  close = async () => {
+    await connected.connection.close();
+    await server.dispose();
+  };
 });
 afterEach(() => close());
 
