@@ -40,6 +40,20 @@ export class RetryAfterError extends AlmanacError {
   }
 }
 
+/** An activity's way to say: what it needs is out of order, so nothing was tried. Costs no attempt; the run waits and asks again. */
+export class UnavailableError extends AlmanacError {
+  readonly code = 'UNAVAILABLE';
+  readonly unavailable = true;
+  readonly dependency: string;
+  /** As of {@link RetryAfterError}. */
+  readonly retryAfterMs: number;
+  constructor(dependency: string, reason: string, retryAfterMs: number, options?: ErrorOptions) {
+    super(`${dependency} is not available: ${reason}`, options);
+    this.dependency = dependency;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
 /** An event type that only the statechart's own activities and timers may use came from outside. Refuse the command. */
 export class ReservedEventError extends AlmanacError {
   readonly code = 'EVENT_RESERVED';

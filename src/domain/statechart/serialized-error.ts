@@ -7,6 +7,8 @@ export interface SerializedError {
   readonly retryable?: boolean;
   /** Whole milliseconds that the other side wants to be left alone. */
   readonly retryAfterMs?: number;
+  /** Nothing was tried, because something it needs is out of order: no attempt is counted. */
+  readonly unavailable?: true;
   readonly cause?: SerializedError;
 }
 
@@ -24,7 +26,7 @@ export function serializeError(thrown: unknown): SerializedError {
 
 function serialize(thrown: unknown, causesLeft: number): SerializedError {
   if (!looksLikeError(thrown)) return { name: 'NonError', message: shorten(textOf(thrown)) };
-  const { name, message, code, retryable, retryAfterMs, cause } = thrown;
+  const { name, message, code, retryable, retryAfterMs, unavailable, cause } = thrown;
   return {
     name,
     message: shorten(message),
@@ -33,6 +35,7 @@ function serialize(thrown: unknown, causesLeft: number): SerializedError {
     ...(typeof retryAfterMs === 'number' && retryAfterMs >= 0
       ? { retryAfterMs: Math.min(Math.ceil(retryAfterMs), MAX_RETRY_AFTER_MS) }
       : {}),
+    ...(unavailable === true ? { unavailable } : {}),
     ...(cause !== undefined && causesLeft > 0 ? { cause: serialize(cause, causesLeft - 1) } : {}),
   };
 }
@@ -43,6 +46,7 @@ interface ErrorLike {
   code?: unknown;
   retryable?: unknown;
   retryAfterMs?: unknown;
+  unavailable?: unknown;
   cause?: unknown;
 }
 
