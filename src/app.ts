@@ -6,7 +6,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import pino from 'pino';
 import { jobTypes } from '../machines/index.ts';
 import { activitiesByJobType } from './activities/index.ts';
-import { natsAnnouncer } from './adapters/nats/announcer.ts';
+import { natsAnnouncer, natsRunNews } from './adapters/nats/announcer.ts';
 import { natsCommandSender } from './adapters/nats/command-sender.ts';
 import { connect, disconnect } from './adapters/nats/connection.ts';
 import { natsDeadLetterBox } from './adapters/nats/dead-letter-box.ts';
@@ -107,10 +107,14 @@ async function startParts(
 
   const activities = activitiesByJobType({ vault, graph, prefix: config.vault.markerPrefix, clock: systemClock.now });
   const deadLetters = natsDeadLetters(publisher);
+  const commands = natsCommandSender(publisher, manager);
   const host = new Host({
     jobTypes: jobTypes.map((jobType) => runnable(jobType, activities[jobType.id] ?? {})),
     leases: natsLeases(connection, manager, log, { leaseMs: config.nats.leaseMs }),
     runs: natsRunLog(publisher, manager),
+    history: natsRunHistory(connection, manager),
+    commands,
+    news: natsRunNews(connection),
     deadLetters,
     announcer: natsAnnouncer(connection),
     clock: systemClock,
@@ -122,7 +126,6 @@ async function startParts(
   onStop(() => stopHost(host, publisher));
 
   const schedules = schedulesOf(config);
-  const commands = natsCommandSender(publisher, manager);
   const ledger = natsScheduleLog(publisher, manager, identity.source);
   const scheduler = new Scheduler({ schedules, ledger, commands, clock: systemClock, log });
   await scheduler.start();

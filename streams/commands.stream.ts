@@ -1,4 +1,5 @@
 import type { StreamConfig } from '@nats-io/jetstream';
+import type { CommandSelection } from '../src/domain/command-selection.ts';
 import { isSafeToken, type JobTypeId, type RunId } from '../src/domain/ids.ts';
 import { LANES, type Lane } from '../src/domain/job-type.ts';
 import { DEAD_LETTER_HEADROOM_BYTES, SERVER_MAX_PAYLOAD_BYTES } from './dead-letters.stream.ts';
@@ -27,8 +28,12 @@ export const commands = {
 
 export const startSubject = (jobType: JobTypeId, lane: Lane = 'normal') => `cmd.${jobType}.start.${lane}` as const;
 export const signalSubject = (jobType: JobTypeId, run: RunId) => `cmd.${jobType}.signal.${run}` as const;
+/** Wakes a parked run: sent by whoever parks it, delivered when its time has come. */
+export const wakeSubject = (jobType: JobTypeId, run: RunId) => `cmd.${jobType}.wake.${run}` as const;
 
-export type CommandAddress = { kind: 'start'; jobType: JobTypeId; lane: Lane } | { kind: 'signal'; jobType: JobTypeId; runId: RunId };
+export type CommandAddress =
+  | { kind: 'start'; jobType: JobTypeId; lane: Lane }
+  | { kind: 'signal' | 'wake'; jobType: JobTypeId; runId: RunId };
 
 /** What a command subject says; undefined when it is not one of the grammar. Never throws: subjects come from strangers. */
 export function parseCommandSubject(subject: string): CommandAddress | undefined {
@@ -36,7 +41,7 @@ export function parseCommandSubject(subject: string): CommandAddress | undefined
   const [root, type, verb, rest] = tokens;
   if (tokens.length !== 4 || root !== 'cmd' || !isSafeToken(type!) || !isSafeToken(rest!)) return undefined;
   const jobType = type as JobTypeId;
-  if (verb === 'signal') return { kind: 'signal', jobType, runId: rest as RunId };
+  if (verb === 'signal' || verb === 'wake') return { kind: verb, jobType, runId: rest as RunId };
   const lane = LANES.find((name) => name === rest);
   return verb === 'start' && lane !== undefined ? { kind: 'start', jobType, lane } : undefined;
 }
@@ -48,5 +53,16 @@ export function parseCommandSubject(subject: string): CommandAddress | undefined
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
 export const isCommandSubject = (subject: string): boolean => /^cmd(\.[^\s.*>\u0000-\u001f\u007f]+)+$/.test(subject);
 
-/** Durable name of the consumer that leases start commands of one job type and lane. */
-export const startConsumerName = (jobType: JobTypeId, lane: Lane) => `start-${jobType}-${lane}`;
+/** Durable name and filter of the consumer that leases the commands of a selection. */
+export function consumerOf(selection: CommandSelection): { readonly name: string; readonly filter: string } {
+  switch (selection.kind) {
+    case 'start': {
+      const { jobType, lane } = selection;
+      return { name: `start-${jobType}-${lane}`, filter: startSubject(jobType, lane) };
+    }
+    case 'signal':
+      return { name: `signal-${selection.jobType}`, filter: `cmd.${selection.jobType}.signal.*` };
+    case 'wake':
+      return { name: 'wake', filter: 'cmd.*.wake.*' };
+  }
+}

@@ -1,5 +1,6 @@
 /** Work on the outside world, asked for by a statechart and done by whoever holds the run's lease. */
 import type { JobTypeId, RunId } from './ids.ts';
+import type { Lane } from './job-type.ts';
 
 /** How far a long piece of work has come; shown to people, never used for decisions. */
 export interface Progress {
@@ -13,6 +14,23 @@ export interface Progress {
 export interface ActivityLog {
   info(facts: object, message: string): void;
   warn(facts: object, message: string): void;
+}
+
+/** A run that another one starts, and is told the end of: its statechart hears `{ type: 'child.finished', child, jobType, outcome, output? }`. */
+export interface Child {
+  readonly jobType: string;
+  /** Names it: the same id twice is one child. Begin it with the parent's, so that it is unique. */
+  readonly runId: string;
+  readonly input?: unknown;
+  readonly lane?: Lane;
+}
+
+/** Runs of other job types, started and cancelled for the run of the activity. */
+export interface Children {
+  /** Resolves once every start command is stored. Doing it again is harmless. @throws {InvalidIdError} An id is no token of a subject. */
+  start(children: readonly Child[]): Promise<void>;
+  /** Resolves once every signal is stored; each child then ends as `cancelled`, unless it has ended before. Throws as `start`. */
+  cancel(children: readonly Pick<Child, 'jobType' | 'runId'>[], why: string): Promise<void>;
 }
 
 export interface ActivityContext {
@@ -32,6 +50,7 @@ export interface ActivityContext {
   /** Cheap: call as often as you like, it is thinned out. */
   progress(progress: Progress): void;
   readonly log: ActivityLog;
+  readonly children: Children;
 }
 
 /**

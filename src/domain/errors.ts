@@ -101,6 +101,10 @@ const INVALID_COMMAND_CODES = [
   'JOB_TYPE_UNKNOWN',
   'INPUT_INVALID',
   'KEY_REUSED',
+  'SIGNAL_INVALID',
+  'RUN_UNKNOWN',
+  'RUN_FINISHED',
+  'EVENT_REFUSED',
 ] as const;
 type InvalidCommandCode = (typeof INVALID_COMMAND_CODES)[number];
 

@@ -4,27 +4,53 @@
  */
 import { z } from 'zod';
 import { CorruptEventError } from './errors.ts';
-import type { JobTypeId, RunId } from './ids.ts';
+import { isSafeToken, type JobTypeId, type RunId } from './ids.ts';
+import type { Lane } from './job-type.ts';
+import type { Parked } from './parking.ts';
 import type { Snapshot } from './statechart/snapshot.ts';
 
-export const RUN_EVENT_TYPES = ['almanac.run.started', 'almanac.run.transitioned', 'almanac.run.resumed', 'almanac.run.finished'] as const;
+export const RUN_EVENT_TYPES = [
+  'almanac.run.started',
+  'almanac.run.transitioned',
+  'almanac.run.resumed',
+  'almanac.run.finished',
+  'almanac.run.restarted',
+] as const;
 export type RunEventType = (typeof RUN_EVENT_TYPES)[number];
 
 /** Who asked for it, and why; in people's words. */
 export const Actor = z.strictObject({ who: z.string().min(1).max(256), why: z.string().max(1024).optional() });
 export type Actor = z.output<typeof Actor>;
 
-/** What led to a decision: a command message, by its place in the COMMANDS stream, or a result of the run's own activity or timer. */
+/** What led to a decision: a command message, by its place in the COMMANDS stream, or what the run's own activity or timer came to. */
 export type Cause =
   | { readonly command: number }
   | { readonly activity: string; readonly visit: number }
   | { readonly timer: string; readonly visit: number };
 
-/** The start command whose unacknowledged message owns the run, and which delivery of it made this decision (invariant 4). */
+/** The start command whose unacknowledged message owns the run, and which delivery of it to whom (invariant 4). */
 export interface LeaseMark {
   readonly command: number;
+  /** 0: it has not been delivered to a holder yet. */
   readonly delivery: number;
+  /** Name of the process that holds it, as in `source`. A server that has lost its consumer counts deliveries from 1 again. */
+  readonly holder: string;
+  /** Where the run goes on when it is left; absent for `normal`. */
+  readonly lane?: Lane;
 }
+
+/** The run that started this one, and is told of its end. */
+export const Parent = z.strictObject({
+  jobType: z
+    .string()
+    .refine(isSafeToken)
+    .transform((text) => text as JobTypeId),
+  runId: z
+    .string()
+    .refine(isSafeToken)
+    .transform((text) => text as RunId),
+});
+export type Parent = z.output<typeof Parent>;
 
 export interface RunEventData {
   /** 1 for the first event of the run, then counting up without gaps. */
@@ -35,10 +61,14 @@ export interface RunEventData {
   readonly to: string;
   readonly cause: Cause;
   readonly lease: LeaseMark;
+  /** Nobody holds the run any more; it is woken at that time, or by a signal. */
+  readonly parked?: Parked;
   readonly actor?: Actor | undefined;
-  /** Parsed input of the run; on `started` only. */
+  /** Repeated on every event. */
+  readonly parent?: Parent;
+  /** Parsed input of the run; on `started` and `restarted` only. */
   readonly input?: unknown;
-  /** ISO 8601, UTC; repeated on every event, so that the last one is enough. */
+  /** ISO 8601, UTC; repeated on every event, so that the last one is enough. A restart does not change it. */
   readonly startedAt: string;
   /** On `finished`, or `started` when the statechart ends at once. */
   readonly outcome?: string;
@@ -82,7 +112,8 @@ const StoredRunEvent = z.looseObject({
   data: z.looseObject({
     revision: z.int().min(1),
     to: z.string(),
-    lease: z.object({ command: z.int(), delivery: z.int() }),
+    lease: z.object({ command: z.int(), delivery: z.int(), holder: z.string() }),
+    parked: z.object({ until: z.iso.datetime().nullable() }).optional(),
     startedAt: z.iso.datetime(),
     definition: z.string(),
     previous: z.string().nullable(),

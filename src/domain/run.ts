@@ -5,12 +5,14 @@
 import { HistoryMismatchError, SnapshotTooLargeError } from './errors.ts';
 import { hashOfEvent } from './hash-chain.ts';
 import type { Instant, JobTypeId, RunId, Sequence } from './ids.ts';
+import { type Parked, parkedOf } from './parking.ts';
 import {
   type Actor,
   type Cause,
   cloudEventSubject,
   type LeaseMark,
   MAX_RUN_EVENT_BYTES,
+  type Parent,
   type RunEvent,
   type RunEventData,
 } from './run-event.ts';
@@ -31,6 +33,8 @@ export interface Run {
   readonly definition: string;
   readonly startedAt: string;
   readonly lease: LeaseMark;
+  readonly parked?: Parked | undefined;
+  readonly parent?: Parent | undefined;
   readonly traceparent?: string | undefined;
   /** The last event as it is stored, for the chain: hashed only when there is a next one. */
   readonly lastBytes: Uint8Array;
@@ -42,8 +46,18 @@ export interface Facts {
   readonly eventId: string;
   readonly at: Instant;
   readonly source: string;
+  /** Whose the run is after the decision. A signal leaves it with whom it was. */
   readonly lease: LeaseMark;
+  /** The command that asks for the decision, where it is not that of the lease. */
+  readonly command?: number;
+  /** Who asked for it, where that is known. */
+  readonly actor?: Actor | undefined;
+  /** As of {@link parkedOf}. */
+  readonly parkAfterMs: number;
 }
+
+/** In place of the command: the run belongs to no lease. A parked run that a signal has moved waits for its next start command. */
+export const NOBODY = 0;
 
 /** An event nobody has stored yet, and what must be done once it is (invariant 3). */
 export interface Decision {
@@ -56,13 +70,15 @@ export interface StartRequest {
   readonly jobType: JobTypeId;
   readonly runId: RunId;
   readonly input: unknown;
-  readonly actor?: Actor | undefined;
+  readonly parent?: Parent | undefined;
   readonly traceparent?: string | undefined;
 }
 
 /** The same on replay: randomness is derived from what the log knows. */
 const seedOf = (jobType: JobTypeId, run: RunId, revision: number) => `${jobType}/${run}:${revision}`;
 const START_EVENT = { type: 'xstate.init' } as const;
+/** Ends a run whose statechart knows no `cancel`. */
+const CANCEL_EVENT = { type: 'almanac.cancel' } as const;
 
 /** @throws {StatechartCodeError} The statechart's own code threw: append nothing. */
 export function startRun(statechart: FoldableStatechart, request: StartRequest, facts: Facts): Decision {
@@ -75,8 +91,7 @@ export function startRun(statechart: FoldableStatechart, request: StartRequest, 
     from: null,
     to: describeState(step.snapshot.value),
     cause: { command: facts.lease.command },
-    lease: facts.lease,
-    ...(request.actor && { actor: request.actor }),
+    ...ownershipFields(step.snapshot, request, facts),
     input: request.input,
     startedAt,
     ...outcomeField(step.snapshot),
@@ -101,8 +116,8 @@ export function advanceRun(statechart: FoldableStatechart, run: Run, stimulus: S
     event: stimulus.event,
     from: describeState(run.snapshot.value),
     to: describeState(step.snapshot.value),
-    cause: causeOf(stimulus, facts.lease),
-    lease: facts.lease,
+    cause: causeOf(stimulus, facts),
+    ...ownershipFields(step.snapshot, run, facts),
     startedAt: run.startedAt,
     ...outcomeField(step.snapshot),
     snapshot: step.snapshot,
@@ -110,6 +125,52 @@ export function advanceRun(statechart: FoldableStatechart, run: Run, stimulus: S
     previous: hashOfEvent(run.lastBytes),
   };
   return decision(isFinal(step.snapshot) ? 'almanac.run.finished' : 'almanac.run.transitioned', run, facts, data, step.effects);
+}
+
+/** Ends the run from outside: for statecharts that know no `cancel`. What goes on for it is stopped, nothing of it is heard any more. */
+export function cancelRun(run: Run, facts: Facts): Decision {
+  const snapshot = stopped(run.snapshot);
+  const data: RunEventData = {
+    revision: run.revision + 1,
+    event: CANCEL_EVENT,
+    from: describeState(run.snapshot.value),
+    to: describeState(snapshot.value),
+    cause: commandCause(facts),
+    ...ownershipFields(snapshot, run, facts),
+    startedAt: run.startedAt,
+    ...outcomeField(snapshot),
+    snapshot,
+    definition: run.definition,
+    previous: hashOfEvent(run.lastBytes),
+  };
+  return decision('almanac.run.finished', run, facts, data, []);
+}
+
+/**
+ * A run that has ended begins anew, with the input it had, on the statechart as it is now. Visits go on counting, so that nothing of the
+ * earlier attempt is taken for a part of this one.
+ *
+ * @throws {StatechartCodeError} as {@link startRun}
+ */
+export function restartRun(statechart: FoldableStatechart, run: Run, input: unknown, facts: Facts): Decision {
+  const revision = run.revision + 1;
+  const environment = { at: facts.at, seed: seedOf(run.jobType, run.runId, revision) };
+  const step = asStored(statechart.start(input, environment, run.snapshot.visits));
+  const data: RunEventData = {
+    revision,
+    event: START_EVENT,
+    from: describeState(run.snapshot.value),
+    to: describeState(step.snapshot.value),
+    cause: commandCause(facts),
+    ...ownershipFields(step.snapshot, run, facts),
+    input,
+    startedAt: run.startedAt,
+    ...outcomeField(step.snapshot),
+    snapshot: step.snapshot,
+    definition: statechart.definitionHash,
+    previous: hashOfEvent(run.lastBytes),
+  };
+  return decision('almanac.run.restarted', run, facts, data, step.effects);
 }
 
 /** A new holder takes a run over. Nothing moves, but the old holder's next append now fails, so it stops (invariants 2 and 4). */
@@ -121,6 +182,7 @@ export function resumeRun(run: Run, facts: Facts): Decision {
     to: state,
     cause: { command: facts.lease.command },
     lease: facts.lease,
+    ...(run.parent && { parent: run.parent }),
     startedAt: run.startedAt,
     snapshot: run.snapshot,
     definition: run.definition,
@@ -131,7 +193,7 @@ export function resumeRun(run: Run, facts: Facts): Decision {
 
 /** What a run is once its last event, stored as `bytes` at `sequence`, is known. */
 export function runAfter(jobType: JobTypeId, runId: RunId, event: RunEvent, bytes: Uint8Array, sequence: Sequence): Run {
-  const { revision, snapshot, definition, startedAt, lease } = event.data;
+  const { revision, snapshot, definition, startedAt, lease, parked, parent } = event.data;
   return {
     jobType,
     runId,
@@ -141,6 +203,8 @@ export function runAfter(jobType: JobTypeId, runId: RunId, event: RunEvent, byte
     definition,
     startedAt,
     lease,
+    parked,
+    parent,
     traceparent: event.traceparent,
     lastBytes: bytes,
   };
@@ -181,13 +245,14 @@ function wrongField(before: RunEvent | undefined, event: RunEvent): string | und
   if (data.to !== describeState(data.snapshot.value)) return 'to';
   if (data.outcome !== outcomeOf(data.snapshot)) return 'outcome';
   if (data.startedAt !== (before === undefined ? event.time : before.data.startedAt)) return 'startedAt';
-  if (before !== undefined && data.definition !== before.data.definition) return 'definition';
+  if (before !== undefined && data.definition !== before.data.definition && event.type !== 'almanac.run.restarted') return 'definition';
   return undefined;
 }
 
 function typeOf(before: RunEvent | undefined, { event, snapshot }: RunEventData): RunEvent['type'] {
   if (before === undefined) return 'almanac.run.started';
   if (event === undefined) return 'almanac.run.resumed';
+  if (event.type === START_EVENT.type && isFinal(before.data.snapshot)) return 'almanac.run.restarted';
   return isFinal(snapshot) ? 'almanac.run.finished' : 'almanac.run.transitioned';
 }
 
@@ -196,6 +261,8 @@ function fold(statechart: FoldableStatechart, before: RunEvent | undefined, even
   const environment = { at: Date.parse(event.time) as Instant, seed: `${event.subject}:${data.revision}` };
   if (before === undefined) return statechart.start(data.input, environment).snapshot;
   if (data.event === undefined) return before.data.snapshot;
+  if (event.type === 'almanac.run.restarted') return statechart.start(data.input, environment, before.data.snapshot.visits).snapshot;
+  if (data.event.type === CANCEL_EVENT.type) return stopped(before.data.snapshot);
   const step = statechart.step(before.data.snapshot, stimulusOf(data), environment);
   if (step === undefined)
     throw new HistoryMismatchError(event.subject, data.revision, `the statechart does not react to ${data.event.type}`);
@@ -209,15 +276,31 @@ function stimulusOf({ cause, event }: RunEventData): Stimulus {
   return { kind: 'event', event: heard };
 }
 
-function causeOf(stimulus: Stimulus, lease: LeaseMark): Cause {
+function causeOf(stimulus: Stimulus, facts: Facts): Cause {
   switch (stimulus.kind) {
     case 'activity':
       return { activity: stimulus.id, visit: stimulus.visit };
     case 'timer':
       return { timer: stimulus.id, visit: stimulus.visit };
     case 'event':
-      return { command: lease.command };
+      return commandCause(facts);
   }
+}
+
+const commandCause = ({ command, lease }: Facts): Cause => ({ command: command ?? lease.command });
+
+function stopped({ value, context, history, visits }: Snapshot): Snapshot {
+  return { value, context, status: 'stopped', ...(history && { history }), visits };
+}
+
+/** Whose the run is, who wanted it so, and whom its end concerns. */
+function ownershipFields(
+  snapshot: Snapshot,
+  { parent }: { readonly parent?: Parent | undefined },
+  { lease, actor, at, parkAfterMs }: Facts,
+): Pick<RunEventData, 'lease' | 'parked' | 'actor' | 'parent'> {
+  const parked = parkedOf(snapshot, at, parkAfterMs);
+  return { lease, ...(parked && { parked }), ...(actor && { actor }), ...(parent && { parent }) };
 }
 
 /**

@@ -2,19 +2,28 @@
 import { z } from 'zod';
 import { InvalidCommandError } from './errors.ts';
 import { isSafeToken, type RunId } from './ids.ts';
-import { Actor } from './run-event.ts';
+import { Actor, Parent } from './run-event.ts';
 
-export const StartCommand = z.strictObject({
-  /** Idempotency key: it becomes the run's id, so the same key never starts a second run (invariant 5). */
-  key: z
-    .string()
-    .refine(isSafeToken, 'must be lower-case letters, digits, "-" and "_", starting with a letter or digit, at most 128')
-    .transform((key) => key as RunId)
-    .optional(),
-  /** For the job type's own schema. @default {} */
-  input: z.unknown().optional(),
-  actor: Actor.optional(),
-});
+export const StartCommand = z
+  .strictObject({
+    /** Idempotency key: it becomes the run's id, so the same key never starts a second run (invariant 5). */
+    key: z
+      .string()
+      .refine(isSafeToken, 'must be lower-case letters, digits, "-" and "_", starting with a letter or digit, at most 128')
+      .transform((key) => key as RunId)
+      .optional(),
+    /** For the job type's own schema. @default {} */
+    input: z.unknown().optional(),
+    actor: Actor.optional(),
+    /** The run that is told of the end of this one. */
+    parent: Parent.optional(),
+    /**
+     * For a run that exists: `continue` holds it again, because nobody does; `restart` begins it anew, if it has ended and did not succeed.
+     * Either needs the key and takes no input.
+     */
+    again: z.enum(['continue', 'restart']).optional(),
+  })
+  .refine(({ again, key }) => again === undefined || key !== undefined, '"again" needs the key of a run');
 export type StartCommand = z.output<typeof StartCommand>;
 
 /** State is small: what does not fit into an event does not fit into a command either. */
@@ -24,6 +33,16 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws {InvalidCommandError} Says what is wrong with the body. Dead-letter it: it will never become right. */
 export function parseStartCommand(body: Uint8Array): StartCommand {
+  const parsed = StartCommand.safeParse(parseCommandBody(body));
+  if (!parsed.success) throw new InvalidCommandError('COMMAND_INVALID', z.prettifyError(parsed.error), { cause: parsed.error });
+  return parsed.data;
+}
+
+/**
+ * What every command has in common: JSON in UTF-8, and small. An empty body is `{}`.
+ * @throws {InvalidCommandError} as {@link parseStartCommand}
+ */
+export function parseCommandBody(body: Uint8Array): unknown {
   if (body.byteLength > MAX_INPUT_BYTES) {
     throw new InvalidCommandError(
       'COMMAND_TOO_LARGE',
@@ -36,15 +55,11 @@ export function parseStartCommand(body: Uint8Array): StartCommand {
   } catch (cause) {
     throw new InvalidCommandError('COMMAND_NOT_UTF8', 'the body is not UTF-8', { cause });
   }
-  let value: unknown;
   try {
-    value = text.trim() === '' ? {} : JSON.parse(text);
+    return text.trim() === '' ? {} : JSON.parse(text);
   } catch (cause) {
     throw new InvalidCommandError('COMMAND_NOT_JSON', `the body is not JSON: ${(cause as SyntaxError).message}`, { cause });
   }
-  const parsed = StartCommand.safeParse(value);
-  if (!parsed.success) throw new InvalidCommandError('COMMAND_INVALID', z.prettifyError(parsed.error), { cause: parsed.error });
-  return parsed.data;
 }
 
 /**

@@ -1,19 +1,21 @@
 /**
- * Holding one run: from a lease to the run's end. Decide, append, act, in this order, until the statechart is final (invariants 1 to 4).
+ * Holding one run: from a lease to the run's end, or to where it only waits. Decide, append, act, in this order (invariants 1 to 4).
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Activities } from '../domain/activity.ts';
 import { DefinitionChangedError, InvalidCommandError, SnapshotTooLargeError, VersionConflictError } from '../domain/errors.ts';
-import type { JobTypeId, RunId, Sequence } from '../domain/ids.ts';
-import { advanceRun, type Decision, type Facts, type Run, resumeRun, runAfter, startRun } from '../domain/run.ts';
-import type { Actor } from '../domain/run-event.ts';
+import type { Instant, JobTypeId, RunId, Sequence } from '../domain/ids.ts';
+import type { Lane } from '../domain/job-type.ts';
+import { isAsleep } from '../domain/parking.ts';
+import { advanceRun, type Decision, type Facts, NOBODY, type Run, restartRun, resumeRun, runAfter, startRun } from '../domain/run.ts';
+import type { Actor, LeaseMark, Parent } from '../domain/run-event.ts';
 import type { FoldableStatechart } from '../domain/statechart/fold.ts';
 import { serializeError } from '../domain/statechart/serialized-error.ts';
 import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
 import { activityFailed, type Stimulus } from '../domain/statechart/stimulus.ts';
 import { Mailbox } from './mailbox.ts';
 import { Outside } from './outside.ts';
-import type { Announcer, Clock, Identity, Log, RunLog, RunObserver } from './ports.ts';
+import type { Announcer, Clock, CommandSender, Identity, Log, RunLog, RunObserver } from './ports.ts';
 
 export interface HolderOptions {
   readonly jobType: JobTypeId;
@@ -23,48 +25,65 @@ export interface HolderOptions {
   readonly clock: Clock;
   readonly identity: Identity;
   readonly announcer: Announcer;
+  readonly commands: CommandSender;
   readonly observer: RunObserver;
   readonly log: Log;
   /** Whether a start command is still waiting or held; tells a duplicate from an orphan. */
   readonly commandExists: (command: number) => Promise<boolean>;
+  /** As of `parkedOf`. */
+  readonly parkAfterMs: number;
+  /** How long an activity that was told to stop may take. */
+  readonly activityGraceMs: number;
 }
 
 export interface Held {
   readonly runId: RunId;
   readonly input: unknown;
   readonly actor?: Actor | undefined;
+  readonly parent?: Parent | undefined;
+  /** The run is expected to exist. */
+  readonly again?: 'continue' | 'restart' | undefined;
   readonly traceparent?: string | undefined;
+  readonly lane: Lane;
   readonly command: number;
   readonly delivery: number;
 }
 
 /**
  * - `final`: the run has ended, now or earlier.
+ * - `parked`: the run only waits; whoever is told that wakes it.
  * - `duplicate`: another command owns the run and goes on with it.
  * - `lost`: another process holds the run by the same command.
  * - `stopped`: this process is to stop; the run goes on elsewhere.
  */
-export type HoldResult = 'final' | 'duplicate' | 'lost' | 'stopped';
+export type HoldResult =
+  | { readonly end: 'final' | 'parked'; readonly run: Run; readonly stack: string | undefined }
+  | { readonly end: 'duplicate' | 'lost' | 'stopped' };
 
 const NO_EVENT = 0 as Sequence;
+const DUPLICATE = { end: 'duplicate' } as const;
+const LOST = { end: 'lost' } as const;
+const STOPPED = { end: 'stopped' } as const;
 
 export class Holder {
   readonly #options: HolderOptions;
   readonly #held: Held;
+  readonly #lease: LeaseMark;
   readonly #mailbox = new Mailbox();
   readonly #outside: Outside;
   #stopping = false;
-  #holds = true;
+  #lost = false;
 
   constructor(options: HolderOptions, held: Held) {
     this.#options = options;
     this.#held = held;
-    const { jobType, activities, clock, announcer, log } = options;
-    this.#outside = new Outside({ jobType, runId: held.runId, activities, mailbox: this.#mailbox, clock, announcer, log });
+    const { command, delivery, lane } = held;
+    this.#lease = { command, delivery, holder: options.identity.source, ...(lane === 'normal' ? {} : { lane }) };
+    this.#outside = new Outside({ ...options, runId: held.runId, mailbox: this.#mailbox });
   }
 
   /**
-   * @throws {InvalidCommandError} The first event of the run would be too large, or the run exists with another input.
+   * @throws {InvalidCommandError} The first event of the run would be too large, the run exists with another input, or does not exist.
    * @throws {StatechartCodeError} The statechart's own code threw: nothing was appended, a fixed deployment continues the run.
    * @throws {DefinitionChangedError} The run began on another definition: nothing was appended (invariant 9).
    * @throws {StorageRefusedError} The log takes no events at the moment: try later.
@@ -72,17 +91,18 @@ export class Holder {
   async hold(): Promise<HoldResult> {
     try {
       const begun = await this.#begin();
-      return typeof begun === 'string' ? begun : await this.#goOn(begun);
+      const result = 'end' in begun ? begun : await this.#goOn(begun);
+      this.#lost = result.end === 'lost';
+      return result;
     } finally {
-      this.#holds = false;
       this.#mailbox.close();
       await this.#outside.stop('the run is not held here any more');
     }
   }
 
-  /** False once the end is known, though an activity may take its time to stop: the lease is somebody else's business then. */
-  get holds(): boolean {
-    return this.#holds;
+  /** The run is somebody else's, though an activity of ours may take its time to stop. */
+  get lost(): boolean {
+    return this.#lost;
   }
 
   /** Stops activities and lets `hold()` return, with the run wherever it is. */
@@ -91,11 +111,18 @@ export class Holder {
     this.#mailbox.close();
   }
 
+  /** Somebody else may have appended to the run: look. */
+  moved(): void {
+    this.#mailbox.put('moved');
+  }
+
   /** The first delivery of a command meets no run, as a rule: so append first, and look only when that is refused (invariant 5). */
   async #begin(): Promise<Run | HoldResult> {
-    if (this.#held.delivery > 1) {
-      const known = await this.#load('fast');
+    const { again, delivery, runId } = this.#held;
+    if (again !== undefined || delivery > 1) {
+      const known = await this.#load(again === undefined ? 'fast' : 'exact');
       if (known !== undefined) return this.#takeOver(known);
+      if (again !== undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${this.#options.jobType}`);
     }
     const decision = this.#decideStart();
     const run = await this.#append(decision, NO_EVENT);
@@ -107,7 +134,7 @@ export class Holder {
 
   #decideStart(): Decision {
     try {
-      return startRun(this.#options.statechart, { ...this.#held, jobType: this.#options.jobType }, this.#facts());
+      return startRun(this.#options.statechart, { ...this.#held, jobType: this.#options.jobType }, this.#facts(this.#held.actor));
     } catch (error) {
       if (!(error instanceof SnapshotTooLargeError)) throw error;
       throw new InvalidCommandError('COMMAND_TOO_LARGE', error.message, { cause: error }); // there is no run that could fail
@@ -116,21 +143,45 @@ export class Holder {
 
   /** The run exists already. */
   async #takeOver(run: Run): Promise<Run | HoldResult> {
+    const { command, delivery, again } = this.#held;
     let known = run;
-    if (known.lease.command !== this.#held.command) await this.#checkInput();
+    if (known.lease.command !== command && again === undefined) await this.#checkInput();
     for (;;) {
-      if (isFinal(known.snapshot)) return 'final';
-      this.#checkDefinition(known);
-      const sameCommand = known.lease.command === this.#held.command;
-      if (!sameCommand && (await this.#options.commandExists(known.lease.command))) return 'duplicate';
-      if (sameCommand && known.lease.delivery > this.#held.delivery) return 'lost';
-      const resumed = await this.#append(resumeRun(known, this.#facts()), known.sequence);
-      if (resumed !== undefined) {
-        this.#outside.align(resumed.snapshot);
-        return resumed;
+      const ours = known.lease.command === command;
+      if (isFinal(known.snapshot)) {
+        if (again !== 'restart' || ours || outcomeOf(known.snapshot) === 'succeeded') return this.#end('final', known);
+        const restarted = await this.#restart(known);
+        if (restarted !== undefined) return restarted;
+      } else {
+        if (known.parked !== undefined) {
+          // Clocks differ: one that is about to wake is held until it does.
+          if (isAsleep(known.parked, (this.#options.clock.now() + this.#options.parkAfterMs) as Instant)) return this.#end('parked', known);
+        } else if (!ours) {
+          if (known.lease.command !== NOBODY && (await this.#options.commandExists(known.lease.command))) return DUPLICATE;
+        } else if (known.lease.delivery > delivery) {
+          return LOST;
+        }
+        this.#checkDefinition(known);
+        const resumed = await this.#append(resumeRun(known, this.#facts()), known.sequence);
+        if (resumed !== undefined) {
+          this.#outside.align(resumed.snapshot);
+          return resumed;
+        }
       }
       known = (await this.#load('exact'))!;
     }
+  }
+
+  /** A run that has ended otherwise than well begins anew, in the same history. Undefined: somebody else appended first. */
+  async #restart(known: Run): Promise<Run | undefined> {
+    const { jobType, runs, statechart, observer } = this.#options;
+    const first = await runs.first(jobType, this.#held.runId);
+    const decision = restartRun(statechart, known, first?.event.data.input, this.#facts(this.#held.actor));
+    const run = await this.#append(decision, known.sequence);
+    if (run === undefined) return undefined;
+    observer.started(jobType);
+    this.#outside.perform(decision.effects);
+    return run;
   }
 
   /** Another command for the run. Meaning the same it becomes nothing; asking for something else it must not vanish (invariant 6). */
@@ -155,16 +206,18 @@ export class Holder {
     let run = begun;
     if (isFinal(run.snapshot)) this.#ended(run);
     while (!isFinal(run.snapshot)) {
-      const stimulus = await this.#mailbox.take();
-      if (stimulus === undefined) return this.#stopping ? 'stopped' : 'lost';
-      const next = await this.#hear(run, stimulus);
-      if (next === 'lost') return 'lost';
+      if (run.parked !== undefined) return this.#end('parked', run);
+      const heard = await this.#mailbox.take();
+      if (heard === undefined) return this.#stopping ? STOPPED : LOST;
+      const next = heard === 'moved' ? await this.#reload() : await this.#hear(run, heard);
+      if (next === undefined) return LOST;
       run = next;
     }
-    return 'final';
+    return this.#end('final', run);
   }
 
-  async #hear(current: Run, stimulus: Stimulus): Promise<Run | 'lost'> {
+  /** Undefined: the run is not ours any more. */
+  async #hear(current: Run, stimulus: Stimulus): Promise<Run | undefined> {
     let run = current;
     for (;;) {
       const decision = this.#decideNext(run, stimulus);
@@ -175,13 +228,21 @@ export class Holder {
         if (isFinal(next.snapshot)) this.#ended(next);
         return next;
       }
-      // Invariant 2: the loser reloads. If a later delivery of our command wrote, the run is not ours any more; else decide again.
-      run = (await this.#load('exact'))!;
-      const { command, delivery } = run.lease;
-      if (command !== this.#held.command || delivery > this.#held.delivery) return 'lost';
-      this.#outside.align(run.snapshot);
-      if (isFinal(run.snapshot)) return run;
+      // Invariant 2: the loser reloads and decides again.
+      const reloaded = await this.#reload();
+      if (reloaded === undefined || isFinal(reloaded.snapshot)) return reloaded;
+      run = reloaded;
     }
+  }
+
+  /** As {@link #hear}. A signal leaves the run with its holder; whoever takes it over writes another lease. */
+  async #reload(): Promise<Run | undefined> {
+    const run = (await this.#load('exact'))!;
+    const { command, delivery, holder } = run.lease;
+    const mine = this.#lease;
+    if (command !== mine.command || holder !== mine.holder || delivery > mine.delivery) return undefined;
+    this.#outside.align(run.snapshot);
+    return run;
   }
 
   /** A result that does not fit into the log is a failure of the activity, so that the statechart hears of it and the run can end. */
@@ -193,6 +254,10 @@ export class Holder {
       if (!(error instanceof SnapshotTooLargeError) || stimulus.kind !== 'activity') throw error;
       return advanceRun(statechart, run, activityFailed(stimulus.id, stimulus.visit, serializeError(error)), this.#facts());
     }
+  }
+
+  #end(end: 'final' | 'parked', run: Run): HoldResult {
+    return { end, run, stack: this.#outside.lastStack };
   }
 
   #ended({ jobType, snapshot, startedAt }: Run): void {
@@ -217,9 +282,8 @@ export class Holder {
     return last && runAfter(jobType, this.#held.runId, last.event, last.bytes, last.sequence);
   }
 
-  #facts(): Facts {
-    const { clock, identity } = this.#options;
-    const { command, delivery } = this.#held;
-    return { eventId: identity.eventId(), at: clock.now(), source: identity.source, lease: { command, delivery } };
+  #facts(actor?: Actor): Facts {
+    const { clock, identity, parkAfterMs } = this.#options;
+    return { eventId: identity.eventId(), at: clock.now(), source: identity.source, lease: this.#lease, actor, parkAfterMs };
   }
 }

@@ -12,27 +12,39 @@ import {
   StatechartCodeError,
 } from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
-import { parseInput, parseStartCommand } from '../domain/start-command.ts';
+import type { Lane } from '../domain/job-type.ts';
+import { PARK_AFTER_MS } from '../domain/parking.ts';
+import { concernsOthers, setWake, tellEnd } from './handover.ts';
 import { Holder, type HoldResult } from './holder.ts';
 import type { RunnableJobType } from './job-types.ts';
 import type {
   Announcer,
   Clock,
-  DeadLetter,
+  CommandSender,
   DeadLetters,
   Identity,
   Lease,
   LeaseFeed,
   LeaseSource,
   Log,
+  RunHistory,
   RunLog,
+  RunNews,
   RunObserver,
 } from './ports.ts';
+import { SignalDesk } from './signal-desk.ts';
+import { stackOf } from './stack-of.ts';
+import { type StartRequest, startRequestOf } from './start-request.ts';
+import { bury, DEFAULT_TRIES, retryDelayMs } from './unusable.ts';
+import { Waker } from './waker.ts';
 
 export interface HostOptions {
   readonly jobTypes: readonly RunnableJobType[];
   readonly leases: LeaseSource;
   readonly runs: RunLog;
+  readonly history: Pick<RunHistory, 'read'>;
+  readonly commands: CommandSender;
+  readonly news: RunNews;
   readonly deadLetters: DeadLetters;
   readonly announcer: Announcer;
   readonly clock: Clock;
@@ -43,15 +55,25 @@ export interface HostOptions {
   readonly slots?: number;
   /** After so many deliveries of its command, a run that its own code keeps from going on is laid aside. @default 8, about two minutes */
   readonly triesBeforeSuspending?: number;
+  /** A run that only waits, for at least so long, is held by nobody meanwhile. @default 5 seconds */
+  readonly parkAfterMs?: number;
+  /** How long an activity that was told to stop may take; then it is left behind. @default 10 seconds */
+  readonly activityGraceMs?: number;
+  /** How long runs may go on while the process stops: short work ends here, long work moves. @default 500 */
+  readonly stopGraceMs?: number;
 }
 
 export const DEFAULT_CONCURRENCY = 16;
 const DEFAULT_SLOTS = 100;
-const DEFAULT_TRIES = 8;
-const REPLY_TO = 'Almanac-Reply-To';
-const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+const DEFAULT_ACTIVITY_GRACE_MS = 10_000;
+const DEFAULT_STOP_GRACE_MS = 500;
+/** Signals and wakes take a moment each. */
+const SIGNALS_AT_ONCE = 64;
+const WAKES_AT_ONCE = 256;
 
 interface HeldLease {
+  readonly jobType: JobTypeId;
+  readonly runId: RunId;
   readonly lease: Lease;
   readonly holder: Holder;
   readonly released: Promise<void>;
@@ -65,6 +87,7 @@ export class Host {
   /** A later delivery of their command has come to us. */
   readonly #superseded = new WeakSet<Lease>();
   #heartbeat: NodeJS.Timeout | undefined;
+  #news: { stop(): void } | undefined;
   #stopping = false;
 
   constructor(options: HostOptions) {
@@ -72,38 +95,71 @@ export class Host {
   }
 
   async start(): Promise<void> {
-    const { jobTypes, leases, slots = DEFAULT_SLOTS } = this.#options;
+    const { jobTypes, leases, news, slots = DEFAULT_SLOTS, parkAfterMs = PARK_AFTER_MS } = this.#options;
     this.#heartbeat = setInterval(() => this.#extendAll(), leases.leaseMs / 3);
+    this.#news = news.listen(
+      (run) => this.#moved((held) => held.runId === run.runId && held.jobType === run.jobType),
+      () => this.#moved(() => true),
+    );
+    const options = { ...this.#options, parkAfterMs };
     for (const jobType of jobTypes) {
       const concurrency = jobType.definition.concurrency ?? DEFAULT_CONCURRENCY;
-      const onLease = (lease: Lease) => this.#onLease(jobType, lease);
+      const lane = 'normal';
       this.#feeds.push(
-        await leases.open({ jobType: jobType.id, lane: 'normal', slots: Math.min(slots, concurrency), concurrency, onLease }),
+        await leases.open({
+          commands: { kind: 'start', jobType: jobType.id, lane },
+          slots: Math.min(slots, concurrency),
+          concurrency,
+          onLease: (lease) => this.#onLease(jobType, lane, lease),
+        }),
       );
+      const desk = new SignalDesk(options, jobType);
+      const onLease = (lease: Lease) => desk.hear(lease);
+      this.#feeds.push(await leases.open({ commands: { kind: 'signal', jobType: jobType.id }, slots: SIGNALS_AT_ONCE, onLease }));
     }
+    const waker = new Waker(this.#options);
+    this.#feeds.push(await leases.open({ commands: { kind: 'wake' }, slots: WAKES_AT_ONCE, onLease: (lease) => waker.wake(lease) }));
   }
 
-  /** Pulls nothing more, stops what runs, and hands every lease back at once, so that another process goes on without waiting. */
+  /**
+   * Pulls nothing more and lets short work end; what goes on after the grace is stopped. Every lease is handed back as soon as its run
+   * stands still, so that another process goes on without waiting.
+   */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const fed = this.#feeds.map((feed) => feed.stop());
-    const released = [...this.#held.values()].map(({ holder, released }) => {
-      holder.stop();
-      return released;
-    });
-    await Promise.all([...fed, ...released]);
+    const fed = Promise.all(this.#feeds.map((feed) => feed.stop()));
+    await this.#graceOver();
+    for (const { holder } of this.#held.values()) holder.stop();
+    await Promise.all([fed, ...this.#releases()]);
+    this.#news?.stop();
     clearInterval(this.#heartbeat);
   }
 
-  #extendAll(): void {
-    for (const { lease, holder } of this.#held.values()) if (holder.holds) lease.extend();
+  async #graceOver(): Promise<void> {
+    const { stopGraceMs = DEFAULT_STOP_GRACE_MS } = this.#options;
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, stopGraceMs);
+    await Promise.race([over, Promise.all(this.#releases())]);
+    clearTimeout(timer);
   }
 
-  async #onLease(jobType: RunnableJobType, lease: Lease): Promise<void> {
+  #releases(): Promise<void>[] {
+    return [...this.#held.values()].map(({ released }) => released);
+  }
+
+  #extendAll(): void {
+    for (const { lease, holder } of this.#held.values()) if (!holder.lost) lease.extend();
+  }
+
+  #moved(concerns: (held: HeldLease) => boolean): void {
+    for (const held of this.#held.values()) if (concerns(held)) held.holder.moved();
+  }
+
+  async #onLease(jobType: RunnableJobType, lane: Lane, lease: Lease): Promise<void> {
     if (this.#stopping) return lease.handBack(0);
-    let request: ReturnType<typeof requestOf>;
+    let request: StartRequest;
     try {
-      request = requestOf(jobType, lease);
+      request = startRequestOf(jobType, lease);
     } catch (error) {
       if (error instanceof InvalidCommandError) return this.#reject(jobType.id, lease, error);
       return this.#holdBack(jobType.id, lease, error); // the input schema's own code threw
@@ -113,13 +169,20 @@ export class Host {
       await this.#release(other);
     }
     if (this.#stopping) return lease.handBack(0);
-    const { jobTypes: _, leases, ...rest } = this.#options;
+    const { leases, parkAfterMs = PARK_AFTER_MS, activityGraceMs = DEFAULT_ACTIVITY_GRACE_MS, ...rest } = this.#options;
+    const { id, statechart, activities } = jobType;
     const holder = new Holder(
-      { ...rest, jobType: jobType.id, statechart: jobType.statechart, activities: jobType.activities, commandExists: leases.exists },
-      { ...request, traceparent: request.traceparent ?? rest.identity.traceparent(), command: lease.command, delivery: lease.delivery },
+      { ...rest, jobType: id, statechart, activities, commandExists: leases.exists, parkAfterMs, activityGraceMs },
+      {
+        ...request,
+        traceparent: request.traceparent ?? rest.identity.traceparent(),
+        lane,
+        command: lease.command,
+        delivery: lease.delivery,
+      },
     );
-    const released = this.#hold(jobType.id, request.runId, lease, holder);
-    this.#held.set(lease.command, { lease, holder, released });
+    const released = this.#hold(id, request.runId, lease, holder);
+    this.#held.set(lease.command, { jobType: id, runId: request.runId, lease, holder, released });
     await released;
   }
 
@@ -133,7 +196,7 @@ export class Host {
   async #hold(jobType: JobTypeId, runId: RunId, lease: Lease, holder: Holder): Promise<void> {
     const { triesBeforeSuspending = DEFAULT_TRIES } = this.#options;
     try {
-      this.#settle(lease, await holder.hold());
+      await this.#settle(lease, await holder.hold());
     } catch (error) {
       if (error instanceof InvalidCommandError) await this.#reject(jobType, lease, error);
       else if (isRunProblem(error) && lease.delivery >= triesBeforeSuspending) await this.#suspend(jobType, runId, lease, error);
@@ -157,9 +220,16 @@ export class Host {
     if (!this.#superseded.has(lease)) lease.handBack(delayMs);
   }
 
-  #settle(lease: Lease, result: HoldResult): void {
-    switch (result) {
+  async #settle(lease: Lease, result: HoldResult): Promise<void> {
+    switch (result.end) {
       case 'final':
+        if (concernsOthers(result.run)) await tellEnd(this.#options, result.run, result.stack);
+        lease.acknowledge();
+        break;
+      case 'parked':
+        await setWake(this.#options, result.run, this.#options.clock.now());
+        lease.acknowledge();
+        break;
       case 'duplicate':
         lease.acknowledge();
         break;
@@ -174,7 +244,7 @@ export class Host {
   async #reject(jobType: JobTypeId, lease: Lease, { code, message }: InvalidCommandError): Promise<void> {
     const { subject, command } = lease;
     this.#options.log.warn({ subject, command, code, reason: message }, 'a start command is refused and becomes a dead letter');
-    await this.#bury(lease, { origin: 'command', jobType, code, reason: message });
+    await bury(this.#options, lease, { origin: 'command', jobType, code, reason: message });
   }
 
   /**
@@ -188,28 +258,8 @@ export class Host {
       { err: error, jobType, runId, command: lease.command },
       'the run cannot go on and is laid aside; its command is a dead letter',
     );
-    await this.#bury(lease, { origin: 'run', jobType, runId, code: error.code, reason: error.message, stack: stackOf(error) });
+    await bury(this.#options, lease, { origin: 'run', jobType, runId, code: error.code, reason: error.message, stack: stackOf(error) });
   }
-
-  async #bury(lease: Lease, why: Pick<DeadLetter, 'origin' | 'jobType' | 'runId' | 'code' | 'reason' | 'stack'>): Promise<void> {
-    const { deadLetters, announcer, log } = this.#options;
-    const { subject, command, body, delivery, headers } = lease;
-    try {
-      await deadLetters.add({ ...why, subject, sequence: command, body, headers, attempts: delivery });
-    } catch (error) {
-      log.error({ err: error, subject, command }, 'the dead letter could not be written; the command stays');
-      return lease.handBack(retryDelayMs(delivery));
-    }
-    lease.acknowledge();
-    const replyTo = headers[REPLY_TO];
-    if (replyTo !== undefined) announcer.reject(replyTo, { code: why.code, reason: why.reason });
-  }
-}
-
-/** The cause first: it is the code that threw. */
-function stackOf(error: Error): string {
-  const { cause, stack = error.message } = error;
-  return cause instanceof Error ? `${stackOf(cause)}\n${stack}` : stack;
 }
 
 /** What no waiting will mend; everything else (the log, the network) may pass. */
@@ -221,20 +271,3 @@ const RUN_PROBLEMS = [
   CorruptEventError,
 ] as const;
 const isRunProblem = (error: unknown): error is AlmanacError => RUN_PROBLEMS.some((kind) => error instanceof kind);
-
-function requestOf({ definition }: RunnableJobType, lease: Lease) {
-  const { key, input, actor } = parseStartCommand(lease.body);
-  const traceparent = lease.headers.traceparent;
-  return {
-    runId: key ?? runIdOfCommand(lease),
-    input: parseInput(definition.input, input),
-    actor,
-    traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined,
-  };
-}
-
-/** A command without a key names its run by its place in the stream: each delivery of it means the same run (invariant 5). */
-const runIdOfCommand = ({ command, publishedAt }: Lease) => `cmd-${publishedAt.toString(36)}-${command}` as RunId;
-
-/** Doubling from one second to five minutes: a broken deployment is tried again soon, a lasting one does not spin. */
-const retryDelayMs = (delivery: number) => Math.min(300_000, 1_000 * 2 ** Math.min(delivery - 1, 9));

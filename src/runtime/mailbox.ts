@@ -1,26 +1,29 @@
 /** What has happened to a run and is not decided upon yet. One reader: its holder. */
 import type { Stimulus } from '../domain/statechart/stimulus.ts';
 
+/** `moved`: somebody else has appended to the run. */
+type Heard = Stimulus | 'moved';
+
 export class Mailbox {
-  readonly #stimuli: Stimulus[] = [];
+  readonly #heard: Heard[] = [];
   #wake: (() => void) | undefined;
   #closed = false;
 
-  put(stimulus: Stimulus): void {
+  put(heard: Heard): void {
     if (this.#closed) return; // the holder has stopped: the next one starts what is outstanding again
-    this.#stimuli.push(stimulus);
+    this.#heard.push(heard);
     this.#wake?.();
   }
 
   /** The next one, in order of arrival; undefined once closed. */
-  async take(): Promise<Stimulus | undefined> {
-    while (this.#stimuli.length === 0 && !this.#closed) {
+  async take(): Promise<Heard | undefined> {
+    while (this.#heard.length === 0 && !this.#closed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
       this.#wake = undefined;
     }
-    return this.#closed ? undefined : this.#stimuli.shift();
+    return this.#closed ? undefined : this.#heard.shift();
   }
 
   close(): void {

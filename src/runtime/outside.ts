@@ -4,13 +4,15 @@
  */
 import type { Activities, ActivityContext } from '../domain/activity.ts';
 import { OutputTooLargeError } from '../domain/errors.ts';
-import type { JobTypeId, RunId } from '../domain/ids.ts';
+import type { Instant, JobTypeId, RunId } from '../domain/ids.ts';
 import type { Effect } from '../domain/statechart/effect.ts';
 import { serializeError } from '../domain/statechart/serialized-error.ts';
 import { type ArmedTimer, outstanding, type Snapshot, type StartedActivity } from '../domain/statechart/snapshot.ts';
 import { activityDone, activityFailed, timerFired } from '../domain/statechart/stimulus.ts';
+import { childrenOf } from './children.ts';
 import type { Mailbox } from './mailbox.ts';
-import type { Announcer, Clock, Log } from './ports.ts';
+import type { Announcer, Clock, CommandSender, Log } from './ports.ts';
+import { stackOf } from './stack-of.ts';
 
 export interface OutsideOptions {
   readonly jobType: JobTypeId;
@@ -19,7 +21,10 @@ export interface OutsideOptions {
   readonly mailbox: Mailbox;
   readonly clock: Clock;
   readonly announcer: Announcer;
+  readonly commands: CommandSender;
   readonly log: Log;
+  /** How long an activity that was told to stop may take. */
+  readonly activityGraceMs: number;
 }
 
 /** An activity's output is stored in an event; larger results belong into an artifact. */
@@ -53,9 +58,15 @@ export class Outside {
   readonly #options: OutsideOptions;
   readonly #running = new Map<number, Running>();
   readonly #timers = new Map<number, () => void>();
+  #lastStack: string | undefined;
 
   constructor(options: OutsideOptions) {
     this.#options = options;
+  }
+
+  /** Of the last activity that failed here, with what caused it. */
+  get lastStack(): string | undefined {
+    return this.#lastStack;
   }
 
   perform(effects: readonly Effect[]): void {
@@ -71,12 +82,19 @@ export class Outside {
     for (const timer of wanted.timers) this.#arm(timer);
   }
 
-  /** Tells everything to stop and waits until it has. */
+  /** Tells everything to stop and waits until it has; what has not at the end of the grace is left alone. Its results are not heard. */
   async stop(reason: string): Promise<void> {
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
+    if (this.#running.size === 0) return;
     for (const running of this.#running.values()) running.abort(reason);
-    for (const { settled } of this.#running.values()) await settled;
+    const { clock, activityGraceMs, log, jobType, runId } = this.#options;
+    const { promise: graceIsOver, resolve } = Promise.withResolvers<'grace is over'>();
+    const cancel = clock.wakeAt((clock.now() + activityGraceMs) as Instant, () => resolve('grace is over'));
+    const settled = Promise.all([...this.#running.values()].map((running) => running.settled));
+    if ((await Promise.race([settled, graceIsOver])) === 'grace is over')
+      log.error({ jobType, runId, activityGraceMs }, 'an activity does not heed its AbortSignal; it is left behind');
+    cancel();
   }
 
   #perform(effect: Effect): void {
@@ -115,14 +133,16 @@ export class Outside {
       const output = await activities[src]!(input, this.#context(id, visit, running));
       if (!running.aborted) mailbox.put(activityDone(id, visit, jsonOf(output, `${runId}/${id}`)));
     } catch (error) {
-      if (!running.aborted) mailbox.put(activityFailed(id, visit, serializeError(error)));
+      if (running.aborted) return;
+      this.#lastStack = stackOf(error);
+      mailbox.put(activityFailed(id, visit, serializeError(error)));
     } finally {
       this.#running.delete(visit);
     }
   }
 
   #context(activityId: string, visit: number, running: Running): ActivityContext {
-    const { jobType, runId, announcer, log } = this.#options;
+    const { jobType, runId, announcer, commands, log } = this.#options;
     let announcedAt = Number.NEGATIVE_INFINITY;
     const facts = { jobType, runId, activityId, visit };
     return {
@@ -140,6 +160,9 @@ export class Outside {
       log: {
         info: (more, message) => log.info({ ...facts, ...more }, message),
         warn: (more, message) => log.warn({ ...facts, ...more }, message),
+      },
+      get children() {
+        return childrenOf({ jobType, runId }, commands);
       },
     };
   }

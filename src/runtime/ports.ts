@@ -1,9 +1,11 @@
 /** All that the loops of `runtime/` know of the world. */
+import type { AnyEventObject } from 'xstate';
 import type { Progress } from '../domain/activity.ts';
+import type { CommandSelection } from '../domain/command-selection.ts';
 import type { DeadLetterOrigin } from '../domain/dead-letter.ts';
 import type { Instant, JobTypeId, RunId, ScheduleId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
-import type { Actor, RunEvent } from '../domain/run-event.ts';
+import type { Actor, Parent, RunEvent } from '../domain/run-event.ts';
 
 /** An event of a run as it stands in the log. */
 export interface StoredRunEvent {
@@ -57,7 +59,7 @@ export interface RunHistory extends Pick<RunLog, 'first'> {
   jobTypesOf(run: RunId): Promise<JobTypeId[]>;
 }
 
-/** A delivered, unacknowledged start command (invariant 4). */
+/** A delivered, unacknowledged command. A start command in this state is the lease of its run (invariant 4). */
 export interface Lease {
   readonly subject: string;
   /** Place in the COMMANDS stream: the identity of the command. */
@@ -79,22 +81,25 @@ export interface Lease {
 
 export interface LeaseSource {
   /**
-   * Delivers start commands of a job type, never more than `slots` that are not settled yet.
+   * Delivers the commands of a selection, never more than `slots` that are not settled yet.
    * Survives reconnects, server restarts and a deleted consumer.
    */
   open(options: {
-    jobType: JobTypeId;
-    lane: Lane;
+    commands: CommandSelection;
     slots: number;
-    /** Runs at once over all replicas. */
-    concurrency: number;
+    /** Leases at once over all replicas, those that were handed back with a delay among them. @default unlimited */
+    concurrency?: number;
     onLease: (lease: Lease) => Promise<void>;
   }): Promise<LeaseFeed>;
   /** How long an unextended lease is kept before it is given to somebody else, in milliseconds. */
   readonly leaseMs: number;
   /** Whether a command still waits or is held by somebody. */
   exists(command: number): Promise<boolean>;
+  /** The start command of a run that waits for its turn, if it is among the next 10,000. @param runIdOf Which run a command means. */
+  findStart(jobType: JobTypeId, runIdOf: (command: StoredCommand) => RunId | undefined, run: RunId): Promise<StoredCommand | undefined>;
 }
+/** A command where it lies. */
+export type StoredCommand = Pick<Lease, 'subject' | 'command' | 'publishedAt' | 'body' | 'headers'>;
 export interface LeaseFeed {
   /** No new leases; those held stay held. Resolves when those that were on their way have gone back. */
   stop(): Promise<void>;
@@ -172,7 +177,8 @@ export interface StartCommandMessage {
   readonly runId: RunId;
   readonly lane?: Lane;
   readonly input: unknown;
-  readonly actor?: { readonly who: string; readonly why?: string | undefined } | undefined;
+  readonly actor?: Actor | undefined;
+  readonly parent?: Parent | undefined;
   /** Makes publishing twice harmless. @default `<jobType>/<runId>` */
   readonly messageId?: string;
   readonly replyTo?: string;
@@ -186,12 +192,52 @@ export interface CommandSender {
    * `body` is null when it has been carried out or refused since.
    */
   startOnce(command: StartCommandMessage): Promise<{ readonly earlier?: { readonly body: Uint8Array | null } }>;
+  /** Has a run that exists held again, or begun anew. Doing it twice is harmless: the second command finds the run held. Throws as `start`. */
+  again(
+    run: RunAddress,
+    how: 'continue' | 'restart',
+    options?: { lane?: Lane | undefined; actor?: Actor; replyTo?: string },
+  ): Promise<void>;
+  /** Has the run looked after again `until` then, which is `forMs` from now. Throws as `start`. */
+  wake(run: RunAddress, wake: Wake): Promise<void>;
+  /** @param signal.messageId Makes sending twice harmless. @default none. Throws as `start`. */
+  signal(run: RunAddress, signal: SignalMessage): Promise<void>;
+  /** Where start commands of that job type and lane are sent. */
+  startSubject(jobType: JobTypeId, lane?: Lane): string;
+}
+export interface RunAddress {
+  readonly jobType: JobTypeId;
+  readonly runId: RunId;
+}
+export interface Wake {
+  /** ISO 8601, UTC. */
+  readonly until: string;
+  /** As long as that is by the clock of whoever parks the run. */
+  readonly forMs: number;
+  readonly lane?: Lane | undefined;
+}
+export interface SignalMessage {
+  readonly event: AnyEventObject;
+  readonly actor?: Actor | undefined;
+  readonly optional?: boolean;
+  readonly messageId?: string;
+  readonly replyTo?: string;
 }
 
 /** Answers to whoever asked for one, and progress for whoever looks. Not durable: the log is. */
 export interface Announcer {
   reject(replyTo: string, rejection: { code: string; reason: string }): void;
+  /** A signal was carried out: the run is in that state now. */
+  accept(replyTo: string, accepted: { state: string; outcome: string | null }): void;
+  /** Tells whoever holds the run that somebody else has moved it. Not durable: see {@link RunNews}. */
+  moved(run: RunAddress): void;
   progress(jobType: JobTypeId, run: RunId, activityId: string, progress: Progress): void;
+}
+
+/** Runs that were moved by another process than their holder. A holder that hears nothing finds out at its next append (invariant 2). */
+export interface RunNews {
+  /** @param onMissed The connection was away: anything may have been moved. */
+  listen(onMoved: (run: RunAddress) => void, onMissed: () => void): { stop(): void };
 }
 
 /** What a process that started a run hears back, besides the log. */
@@ -205,6 +251,8 @@ export interface ReplyBox {
     readonly address: string;
     /** Resolves if the command is refused or its run is laid aside; else never. */
     readonly rejection: Promise<{ code: string; reason: string }>;
+    /** Resolves when a signal was carried out; else never. */
+    readonly acceptance: Promise<{ state: string; outcome: string | null }>;
     close(): void;
   };
 }

@@ -1,12 +1,13 @@
 /** Runs per second of the whole product: lease, start, append, activity, append, acknowledge. */
 import pino from 'pino';
-import { natsAnnouncer } from '../../src/adapters/nats/announcer.ts';
+import { natsAnnouncer, natsRunNews } from '../../src/adapters/nats/announcer.ts';
 import { natsCommandSender } from '../../src/adapters/nats/command-sender.ts';
 import { connect } from '../../src/adapters/nats/connection.ts';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { declareStreams } from '../../src/adapters/nats/declare-streams.ts';
 import { natsLeases } from '../../src/adapters/nats/leases.ts';
 import { Publisher } from '../../src/adapters/nats/publisher.ts';
+import { natsRunHistory } from '../../src/adapters/nats/run-history.ts';
 import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
@@ -52,6 +53,9 @@ export async function productRuns({
     jobTypes: [runnable(jobType, noOpActivities)],
     leases: natsLeases(connection, manager, log),
     runs: natsRunLog(publisher, manager),
+    history: natsRunHistory(connection, manager),
+    commands,
+    news: natsRunNews(connection),
     deadLetters: natsDeadLetters(publisher),
     announcer: natsAnnouncer(connection),
     clock: systemClock,

@@ -31,14 +31,15 @@ const factsAt = (minute: number, delivery = 1) => ({
   eventId: `event-${++ids}`,
   at: instant(Date.UTC(2026, 0, 1, 2, minute)),
   source: '/almanac/test',
-  lease: { command: 7, delivery },
+  lease: { command: 7, delivery, holder: '/almanac/test' },
+  parkAfterMs: 5_000,
 });
 /** As the next process would know the run: through bytes. */
 const stored = ({ bytes }: Decision, sequence: number): Run =>
   runAfter(sample.jobType, sample.runId, parseRunEvent(bytes), bytes, sequence as Sequence);
 
 function wholeHistory(): Buffer[] {
-  const first = startRun(statechart, { ...sample, input: { n: 1 }, actor: { who: 'tester' } }, factsAt(0));
+  const first = startRun(statechart, { ...sample, input: { n: 1 } }, { ...factsAt(0), actor: { who: 'tester' } });
   const second = advanceRun(statechart, stored(first, 1), activityDone('fetch', 1, { pages: [1, 2] }), factsAt(1))!;
   const third = resumeRun(stored(second, 2), factsAt(2, 2));
   const fourth = advanceRun(statechart, stored(third, 3), activityDone('store', 2, 'ok'), factsAt(3, 2))!;
@@ -106,7 +107,7 @@ describe('verifying finds', () => {
     ['a changed input', change(0, ({ data }) => (data.input = { n: 2 })), /another snapshot/],
     [
       'an event that cannot be heard',
-      change(1, ({ data }) => Object.assign(data, { event: { type: 'xstate.init' }, cause: { command: 7 } })),
+      change(1, ({ data }) => Object.assign(data, { event: { type: 'xstate.stop' }, cause: { command: 7 } })),
       /reserved/,
     ],
     ['bytes that mean the same', change(1, (event) => Object.assign(event, { extra: true })), /chain/],

@@ -36,6 +36,10 @@ export function activityContext({
       progressed.push(progress);
       onProgress?.(progress);
     },
+    children: {
+      start: () => Promise.reject(new TypeError('this activity is not expected to start runs')),
+      cancel: () => Promise.reject(new TypeError('this activity is not expected to cancel runs')),
+    },
     log: {
       info: (facts, message) => logged.push({ level: 'info', facts, message }),
       warn: (facts, message) => logged.push({ level: 'warn', facts, message }),

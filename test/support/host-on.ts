@@ -1,7 +1,7 @@
 /** Everything that runs jobs, on a real server: what `src/app.ts` puts together, without what tests do not need. */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { natsAnnouncer } from '../../src/adapters/nats/announcer.ts';
+import { natsAnnouncer, natsRunNews } from '../../src/adapters/nats/announcer.ts';
 import { natsCommandSender } from '../../src/adapters/nats/command-sender.ts';
 import { connect, disconnect } from '../../src/adapters/nats/connection.ts';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
@@ -13,9 +13,9 @@ import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { jobTypeId, type RunId, runId } from '../../src/domain/ids.ts';
-import { Host } from '../../src/runtime/host.ts';
+import { Host, type HostOptions } from '../../src/runtime/host.ts';
 import { runnable } from '../../src/runtime/job-types.ts';
-import type { Clock, CommandSender, StoredRunEvent } from '../../src/runtime/ports.ts';
+import type { CommandSender, StoredRunEvent } from '../../src/runtime/ports.ts';
 import type { TestJob } from './jobs.ts';
 import { Sightings, sightingLog } from './sightings.ts';
 
@@ -60,25 +60,28 @@ export interface TestHost extends Client {
   stop(): Promise<void>;
 }
 
-export interface HostOnOptions {
-  readonly slots?: number;
+type Tunable = 'slots' | 'clock' | 'triesBeforeSuspending' | 'parkAfterMs' | 'activityGraceMs' | 'stopGraceMs';
+export interface HostOnOptions extends Partial<Pick<HostOptions, Tunable>> {
   readonly leaseMs?: number;
-  readonly clock?: Clock;
-  readonly triesBeforeSuspending?: number;
 }
 
 export async function hostOn(server: { readonly url: string }, jobs: readonly TestJob[], options: HostOnOptions = {}): Promise<TestHost> {
   const client = await clientOn(server);
+  // A virtual clock does not move the server's time, and it is the server that keeps a parked run waiting.
+  const { leaseMs = 10_000, parkAfterMs = options.clock === undefined ? undefined : Number.MAX_SAFE_INTEGER, ...tuned } = options;
   const { connection, manager, publisher } = client;
   const seen = new Sightings();
   const log = sightingLog(seen);
   const host = new Host({
     jobTypes: jobs.map(({ jobType, activities }) => runnable(jobType, activities)),
-    leases: natsLeases(connection, manager, log, { leaseMs: options.leaseMs ?? 10_000 }),
+    leases: natsLeases(connection, manager, log, { leaseMs }),
     runs: natsRunLog(publisher, manager),
+    history: natsRunHistory(connection, manager),
+    commands: client.commands,
+    news: natsRunNews(connection),
     deadLetters: natsDeadLetters(publisher),
     announcer: natsAnnouncer(connection),
-    clock: options.clock ?? systemClock,
+    clock: systemClock,
     identity: processIdentity(),
     observer: {
       started: () => seen.saw('started'),
@@ -86,8 +89,8 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
       heldBack: () => seen.saw('held back'),
     },
     log,
-    ...(options.slots !== undefined && { slots: options.slots }),
-    ...(options.triesBeforeSuspending !== undefined && { triesBeforeSuspending: options.triesBeforeSuspending }),
+    ...tuned,
+    ...(parkAfterMs !== undefined && { parkAfterMs }),
   });
   await host.start();
   let stopped: Promise<void> | undefined;

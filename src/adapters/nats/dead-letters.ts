@@ -28,7 +28,7 @@ export const natsDeadLetters = (publisher: Publisher): DeadLetters => ({
       ...(letter.stack && { 'Almanac-Stack': stackText(letter.stack) }),
     };
     const subject = deadLetterSubject(letter.origin, letter.jobType);
-    const messageId = `${letter.origin}:${letter.sequence}`;
+    const messageId = `${letter.origin}:${letter.jobType}:${letter.runId ?? ''}:${letter.sequence}`;
     await publishConfirmed(publisher, subject, letter.body, { messageId, headers });
   },
 });

@@ -1,16 +1,17 @@
 /**
- * Start commands delivered by pull consumers: a lease is a message (invariant 4).
+ * Commands delivered by pull consumers: a lease is a message (invariant 4).
  *
  * Asks the server for exactly as many messages as there are free slots, because a lease that waits in a process is one that nobody
  * works on. The client library's `consume()` refills on delivery, not on settlement, so the asking is done here.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { AckPolicy, JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
+import { AckPolicy, JetStreamApiError, type JetStreamManager, type MsgRequest, type StoredMsg } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { commands, startConsumerName, startSubject } from '../../../streams/commands.stream.ts';
+import { commands, consumerOf, startSubject } from '../../../streams/commands.stream.ts';
 import { nanosOf } from '../../../streams/nanoseconds.ts';
 import type { Instant } from '../../domain/ids.ts';
-import type { Lease, LeaseFeed, LeaseSource, Log } from '../../runtime/ports.ts';
+import { LANES } from '../../domain/job-type.ts';
+import type { Lease, LeaseFeed, LeaseSource, Log, StoredCommand } from '../../runtime/ports.ts';
 import { deliveryPosition, isDelivery } from './ack-subject.ts';
 import { plainHeaders } from './message-headers.ts';
 import { Outbox } from './outbox.ts';
@@ -21,12 +22,16 @@ export interface LeaseOptions {
 }
 type OpenOptions = Parameters<LeaseSource['open']>[0];
 
+/** As the server understands it; 0 would mean its default, 1,000. */
+const UNLIMITED = -1;
 const REQUEST_EXPIRES_MS = 30_000;
 /** The server says it is alive at this rate while a request waits; twice without a word, and the request is taken for lost. */
 const HEARTBEAT_MS = 5_000;
 const RETRY_MS = 1_000;
 /** JetStream's error code; the client library has no name for it. */
 const CONSUMER_EXISTS = 10_148;
+/** Looking for a start command is one request for each that waits. */
+const MOST_LOOKED_AT = 10_000;
 /** How long stopping waits for what the server has sent already. */
 const LAST_LEASES_MS = 1_000;
 
@@ -43,8 +48,32 @@ export function natsLeases(connection: NatsConnection, manager: JetStreamManager
       const message = await manager.streams.getMessage(commands.name, { seq: command });
       return message !== null;
     },
+    async findStart(jobType, runIdOf, run) {
+      let looked = 0;
+      for (const lane of LANES) {
+        for (let seq = 1; looked < MOST_LOOKED_AT; looked++) {
+          const query = { seq, next_by_subj: startSubject(jobType, lane) }; // the server takes it here, too; the library's type does not say so
+          const message = await manager.streams.getMessage(commands.name, query as MsgRequest);
+          if (message === null) break;
+          const command = storedCommand(message);
+          if (runIdOf(command) === run) return command;
+          seq = message.seq + 1;
+        }
+      }
+      return undefined;
+    },
   };
 }
+
+const storedCommand = ({ subject, seq, data, time, header }: StoredMsg): StoredCommand => ({
+  subject,
+  command: seq,
+  publishedAt: time.getTime() as Instant,
+  body: data,
+  get headers() {
+    return plainHeaders(() => header);
+  },
+});
 
 class Puller implements LeaseFeed {
   readonly #connection: NatsConnection;
@@ -73,7 +102,7 @@ class Puller implements LeaseFeed {
     this.#log = log;
     this.#leaseMs = leaseMs;
     this.#open = open;
-    this.#consumer = startConsumerName(open.jobType, open.lane);
+    this.#consumer = consumerOf(open.commands).name;
     this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${commands.name}.${this.#consumer}`;
   }
 
@@ -95,11 +124,12 @@ class Puller implements LeaseFeed {
   }
 
   async #declareConsumer(): Promise<void> {
-    const limits = { ack_wait: nanosOf(this.#leaseMs), max_ack_pending: this.#open.concurrency };
+    const { commands: selection, concurrency = UNLIMITED } = this.#open;
+    const limits = { ack_wait: nanosOf(this.#leaseMs), max_ack_pending: concurrency };
     try {
       await this.#manager.consumers.add(commands.name, {
         durable_name: this.#consumer,
-        filter_subject: startSubject(this.#open.jobType, this.#open.lane),
+        filter_subject: consumerOf(selection).filter,
         ack_policy: AckPolicy.Explicit,
         max_deliver: -1, // attempts are counted in the log (invariant 4)
         ...limits,
@@ -166,7 +196,7 @@ class Puller implements LeaseFeed {
   #repair(reason: string): void {
     if (this.#stopped || this.#repairing) return; // each request that was waiting is told
     this.#repairing = true;
-    this.#log.warn({ consumer: this.#consumer, reason }, 'pulling start commands was interrupted; trying again');
+    this.#log.warn({ consumer: this.#consumer, reason }, 'pulling commands was interrupted; trying again');
     const retry = async () => {
       if (this.#stopped) return;
       try {

@@ -43,7 +43,16 @@ export async function sweepStrays(
 /** Only the normal lane has takers so far. */
 function isTaken(subject: string, known: ReadonlySet<string>): boolean {
   const address = parseCommandSubject(subject);
-  return address?.kind === 'start' && address.lane === 'normal' && known.has(address.jobType);
+  switch (address?.kind) {
+    case 'start':
+      return address.lane === 'normal' && known.has(address.jobType);
+    case 'signal':
+      return known.has(address.jobType);
+    case 'wake':
+      return true;
+    case undefined:
+      return false;
+  }
 }
 
 const next = (manager: JetStreamManager, subject: string): Promise<StoredMsg | null> =>
@@ -54,7 +63,7 @@ async function bury(manager: JetStreamManager, deadLetters: DeadLetters, message
   const { subject, seq, data } = message;
   const address = parseCommandSubject(subject);
   const headers = plainHeaders(() => message.header);
-  const known = address?.kind === 'start';
+  const known = address !== undefined;
   await deadLetters.add({
     origin: 'command',
     jobType: address?.jobType ?? 'unknown',
@@ -66,7 +75,7 @@ async function bury(manager: JetStreamManager, deadLetters: DeadLetters, message
     code: known ? 'JOB_TYPE_UNKNOWN' : 'COMMAND_SUBJECT_UNKNOWN',
     reason: known
       ? `no process knows the job type or lane of ${subject}`
-      : `${subject} is not a command subject: use cmd.<jobType>.start.<lane>`,
+      : `${subject} is not a command subject: use cmd.<jobType>.start.<lane> or cmd.<jobType>.signal.<runId>`,
   });
   return deleteStored(manager, commands.name, seq);
 }

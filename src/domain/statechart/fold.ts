@@ -37,8 +37,11 @@ export interface FoldableStatechart {
   readonly definitionHash: string;
   /** Macrosteps by how they were evaluated, starts among them. */
   readonly stats: { readonly memoised: number; readonly plain: number };
-  /** @throws {StatechartCodeError} The machine's own code threw; nothing was decided. */
-  start(input: unknown, environment: TransitionEnvironment): Step;
+  /**
+   * @param visits The last visit that was handed out before, when the run has been started before. @default 0
+   * @throws {StatechartCodeError} The machine's own code threw; nothing was decided.
+   */
+  start(input: unknown, environment: TransitionEnvironment, visits?: number): Step;
   /**
    * Undefined: append nothing. The stimulus is stale (another visit), delivered before, for a statechart that has ended, or nothing
    * the statechart listens to in this state.
@@ -78,14 +81,14 @@ class Fold implements FoldableStatechart {
     this.#guardCode = guardCode;
   }
 
-  start(input: unknown, environment: TransitionEnvironment): Step {
+  start(input: unknown, environment: TransitionEnvironment, visits = 0): Step {
     return this.#decide('start', environment, () => {
       const started = this.#evaluate(
         undefined,
         (memoised) => memoised.start(input, this.#inert.scope),
         () => this.#startPlainly(input),
       );
-      return this.#finish(NOTHING_KEPT, started, environment);
+      return this.#finish({ visits }, started, environment);
     });
   }
 
@@ -187,7 +190,5 @@ class Fold implements FoldableStatechart {
   }
 }
 
-const NOTHING_KEPT: Kept = { visits: 0 };
-
-/** XState lets anyone send what its own activities, timers and completions cause, and reads `*` as a wildcard. */
-const isReserved = (eventType: string): boolean => eventType === '*' || eventType.startsWith('xstate.');
+/** XState lets anyone send what its own activities, timers and completions cause, and reads `*` as a wildcard; `almanac.` is ours. */
+const isReserved = (eventType: string): boolean => eventType === '*' || /^(xstate|almanac)\./.test(eventType);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { natsLeases } from '../../../src/adapters/nats/leases.ts';
 import { type JobTypeId, jobTypeId, runId } from '../../../src/domain/ids.ts';
 import type { Lease, LeaseFeed } from '../../../src/runtime/ports.ts';
-import { startConsumerName } from '../../../streams/commands.stream.ts';
+import { consumerOf } from '../../../streams/commands.stream.ts';
 import { commandsLeft } from '../../support/commands-left.ts';
 import { type Client, clientOn } from '../../support/host-on.ts';
 import { startTestServer, useNatsServer } from '../../support/nats-server.ts';
@@ -25,6 +25,7 @@ afterEach(() => client[Symbol.asyncDispose]());
 const send = async (...runs: string[]) => {
   for (const run of runs) await client.commands.start({ jobType: job, runId: runId(run), input: {} });
 };
+const consumerName = (of: JobTypeId) => consumerOf({ kind: 'start', jobType: of, lane: 'normal' }).name;
 const runOf = (lease: Lease): string => (JSON.parse(Buffer.from(lease.body).toString()) as { key: string }).key;
 
 interface OpenFeed extends AsyncDisposable {
@@ -40,8 +41,7 @@ async function openFeed(on: Client, options: { slots?: number; concurrency?: num
   const seen = new Sightings();
   const waiting = new Map<Lease, () => void>();
   const feed = await natsLeases(on.connection, on.manager, sightingLog(seen), { leaseMs }).open({
-    jobType: job,
-    lane: 'normal',
+    commands: { kind: 'start', jobType: job, lane: 'normal' },
     slots,
     concurrency,
     onLease(lease) {
@@ -58,7 +58,7 @@ async function openFeed(on: Client, options: { slots?: number; concurrency?: num
     settled: (lease) => waiting.get(lease)!(),
     async [Symbol.asyncDispose]() {
       await feed.stop();
-      await on.manager.consumers.delete('COMMANDS', startConsumerName(job, 'normal')).catch(() => undefined);
+      await on.manager.consumers.delete('COMMANDS', consumerName(job)).catch(() => undefined);
       await on.manager.streams.purge('COMMANDS', { filter: `cmd.${job}.>` });
     },
   };
@@ -87,7 +87,7 @@ it('two processes never hold more than the concurrency of the job type together'
   await using one = await openFeed(client, { concurrency: 3, slots: 3, leaseMs: 10_000 });
   await using other = await openFeed(client, { concurrency: 3, slots: 3, leaseMs: 10_000 });
   const [first] = await Promise.race([one.seen.times('lease', 2), other.seen.times('lease', 2)]);
-  const info = await client.manager.consumers.info('COMMANDS', startConsumerName(job, 'normal'));
+  const info = await client.manager.consumers.info('COMMANDS', consumerName(job));
   expect(info.num_ack_pending).toBe(3);
   expect(info.num_pending).toBe(1);
   (first as Lease).acknowledge();
@@ -125,7 +125,7 @@ it('the limits of a job type may be another tomorrow', async () => {
   const today = await openFeed(client, { concurrency: 3, leaseMs: 10_000 });
   await today.feed.stop();
   await using _ = await openFeed(client, { concurrency: 7, leaseMs: 20_000 });
-  const { config } = await client.manager.consumers.info('COMMANDS', startConsumerName(job, 'normal'));
+  const { config } = await client.manager.consumers.info('COMMANDS', consumerName(job));
   expect(config).toMatchObject({ max_ack_pending: 7, ack_wait: 20_000e6, max_deliver: -1 });
 });
 
@@ -166,10 +166,10 @@ describe('goes on', () => {
     await send('before');
     await using open = await openFeed(client, { slots: 2, leaseMs: 60_000 });
     await open.delivery(1);
-    await client.manager.consumers.delete('COMMANDS', startConsumerName(job, 'normal'));
+    await client.manager.consumers.delete('COMMANDS', consumerName(job));
     await send('after-1', 'after-2');
     await open.delivery(2);
-    const info = await client.manager.consumers.info('COMMANDS', startConsumerName(job, 'normal'));
+    const info = await client.manager.consumers.info('COMMANDS', consumerName(job));
     expect(info.num_waiting).toBeLessThanOrEqual(1);
     expect(open.seen.of('warning')).toMatchObject([{ reason: expect.stringMatching(/Consumer Deleted/i) }]);
   });

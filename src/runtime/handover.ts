@@ -1,0 +1,69 @@
+/**
+ * What must be so once a run needs nobody, or somebody else: its end is told, its wake is set, or it is held again. Whoever stored the last
+ * event sees to it before acknowledging the command that led there, so a crash in between only repeats it.
+ */
+import { RUN_FAILED } from '../domain/dead-letter.ts';
+import type { Instant } from '../domain/ids.ts';
+import { NOBODY, type Run } from '../domain/run.ts';
+import { CHILD_FINISHED, type ChildFinished } from '../domain/signal.ts';
+import { describeState, outcomeOf, type Snapshot } from '../domain/statechart/snapshot.ts';
+import type { CommandSender, DeadLetter, DeadLetters, RunLog } from './ports.ts';
+
+export interface HandoverOptions {
+  readonly commands: CommandSender;
+  readonly deadLetters: DeadLetters;
+  readonly runs: RunLog;
+}
+
+/** Outputs above this stay in the child's own history, so that a parent's events stay small. */
+const MAX_REPORTED_OUTPUT_CHARACTERS = 4_096;
+
+/** A wake for a parked run; nothing for one that waits for a signal alone. @throws {StorageRefusedError} as every command */
+export async function setWake({ commands }: Pick<HandoverOptions, 'commands'>, run: Run, now: Instant): Promise<void> {
+  const until = run.parked?.until;
+  if (until == null) return;
+  await commands.wake(run, { until, forMs: Math.max(0, Date.parse(until) - now), lane: run.lease.lane });
+}
+
+/** Whether the end of the run concerns anybody: most runs end and need nothing of this. */
+export const concernsOthers = (run: Run): boolean => run.parent !== undefined || outcomeOf(run.snapshot) === 'failed';
+
+/** Tells the parent, and makes a dead letter of a run that has failed. @param stack Of the last error, where it is known. */
+export async function tellEnd(options: HandoverOptions, run: Run, stack?: string): Promise<void> {
+  const { jobType, runId, parent, snapshot, revision } = run;
+  const outcome = outcomeOf(snapshot) ?? '';
+  if (outcome === 'failed') await options.deadLetters.add(await letterOf(options, run, stack));
+  if (parent === undefined) return;
+  const event: ChildFinished = { type: CHILD_FINISHED, child: runId, jobType, outcome, ...reportedOutput(snapshot) };
+  await options.commands.signal(parent, { event: { ...event }, optional: true, messageId: `${jobType}/${runId}/end/${revision}` });
+}
+
+/** The run's first command, as far as the log keeps it. Sending it again begins the run anew. */
+async function letterOf({ commands, runs }: HandoverOptions, run: Run, stack: string | undefined): Promise<DeadLetter> {
+  const { jobType, runId, parent, snapshot, lease, sequence, traceparent } = run;
+  const first = await runs.first(jobType, runId);
+  const body = new TextEncoder().encode(JSON.stringify({ key: runId, input: first?.event.data.input, parent }));
+  return {
+    origin: 'run',
+    jobType,
+    runId,
+    subject: commands.startSubject(jobType, lease.lane),
+    sequence: lease.command === NOBODY ? sequence : lease.command,
+    body,
+    headers: traceparent === undefined ? {} : { traceparent },
+    attempts: Math.max(1, lease.delivery),
+    code: RUN_FAILED,
+    reason: reasonOf(snapshot),
+    stack,
+  };
+}
+
+function reasonOf({ value, output, error }: Snapshot): string {
+  const { error: told = error } = (typeof output === 'object' && output !== null ? output : {}) as { error?: { message?: unknown } };
+  const message = told?.message;
+  return typeof message === 'string' ? message : `the run ended in ${describeState(value)}`;
+}
+
+function reportedOutput({ output }: Snapshot): { output?: unknown } {
+  return output === undefined || JSON.stringify(output).length > MAX_REPORTED_OUTPUT_CHARACTERS ? {} : { output };
+}

@@ -1,0 +1,196 @@
+/**
+ * Signals: events from outside for one run, carried out by any process that knows the job type. It appends the transition and tells the
+ * holder; if nobody holds the run, it gets a start command again. A signal ends as an event of its run or as a dead letter (invariant 6).
+ */
+import { type AlmanacError, InvalidCommandError, ReservedEventError, StatechartCodeError, VersionConflictError } from '../domain/errors.ts';
+import type { RunId, Sequence } from '../domain/ids.ts';
+import { advanceRun, cancelRun, type Decision, type Facts, NOBODY, type Run, runAfter, startRun } from '../domain/run.ts';
+import { CANCEL, parseSignal, type Signal } from '../domain/signal.ts';
+import { describeState, isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
+import { concernsOthers, setWake, tellEnd } from './handover.ts';
+import type { RunnableJobType } from './job-types.ts';
+import type { Clock, CommandSender, Identity, Lease, LeaseSource, RunHistory, RunLog, RunObserver } from './ports.ts';
+import { stackOf } from './stack-of.ts';
+import { type StartRequest, startRequestOf } from './start-request.ts';
+import { bury, DEFAULT_TRIES, REPLY_TO, retryDelayMs, type UnusableOptions } from './unusable.ts';
+
+export interface SignalDeskOptions extends UnusableOptions {
+  readonly runs: RunLog;
+  readonly history: Pick<RunHistory, 'read'>;
+  readonly leases: LeaseSource;
+  readonly commands: CommandSender;
+  readonly clock: Clock;
+  readonly identity: Identity;
+  readonly observer: RunObserver;
+  readonly parkAfterMs: number;
+}
+
+export class SignalDesk {
+  readonly #options: SignalDeskOptions;
+  readonly #jobType: RunnableJobType;
+  /** Signals of one run are carried out in the order they came in. */
+  readonly #last = new Map<RunId, Promise<void>>();
+
+  constructor(options: SignalDeskOptions, jobType: RunnableJobType) {
+    this.#options = options;
+    this.#jobType = jobType;
+  }
+
+  /** Settles the lease. */
+  async hear(lease: Lease): Promise<void> {
+    const runId = lease.subject.split('.')[3] as RunId;
+    const turn = (this.#last.get(runId) ?? Promise.resolve()).then(() => this.#carryOut(runId, lease));
+    this.#last.set(runId, turn);
+    await turn;
+    if (this.#last.get(runId) === turn) this.#last.delete(runId);
+  }
+
+  async #carryOut(runId: RunId, lease: Lease): Promise<void> {
+    const { announcer, log } = this.#options;
+    let signal: Signal | undefined;
+    try {
+      signal = parseSignal(lease.body);
+      const run = await this.#apply(runId, signal, lease);
+      await this.#leave(run);
+      lease.acknowledge();
+      const replyTo = lease.headers[REPLY_TO];
+      if (replyTo !== undefined)
+        announcer.accept(replyTo, { state: describeState(run.snapshot.value), outcome: outcomeOf(run.snapshot) ?? null });
+    } catch (error) {
+      if (error instanceof InvalidCommandError && signal?.optional) return lease.acknowledge();
+      if (error instanceof InvalidCommandError || (error instanceof StatechartCodeError && lease.delivery >= DEFAULT_TRIES))
+        return this.#refuse(runId, lease, error);
+      log.error({ err: error, subject: lease.subject, command: lease.command }, 'a signal could not be carried out; trying again');
+      lease.handBack(retryDelayMs(lease.delivery));
+    }
+  }
+
+  async #refuse(runId: RunId, lease: Lease, error: AlmanacError): Promise<void> {
+    const { code, message } = error;
+    this.#options.log.warn({ subject: lease.subject, command: lease.command, code, reason: message }, 'a signal is refused');
+    const stack = error instanceof InvalidCommandError ? undefined : stackOf(error);
+    await bury(this.#options, lease, { origin: 'signal', jobType: this.#jobType.id, runId, code, reason: message, stack });
+  }
+
+  /** To the state of the run with the signal in it. */
+  async #apply(runId: RunId, signal: Signal, lease: Lease): Promise<Run> {
+    for (;;) {
+      const run = (await this.#load(runId)) ?? (await this.#startQueued(runId));
+      if (run === undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${this.#jobType.id}`);
+      if (lease.delivery > 1 && (await this.#isApplied(run, lease))) return run;
+      if (isFinal(run.snapshot)) {
+        const ended = `run ${runId} of ${this.#jobType.id} has ended as ${outcomeOf(run.snapshot)}`;
+        throw new InvalidCommandError('RUN_FINISHED', `${ended}: ${signal.event.type} comes too late`);
+      }
+      const moved = await this.#append(run, this.#decide(run, signal, lease));
+      if (moved === undefined) continue;
+      if (isFinal(moved.snapshot)) this.#ended(moved);
+      return moved;
+    }
+  }
+
+  /** @throws {InvalidCommandError} The run does not listen to it. */
+  #decide(run: Run, { event, actor }: Signal, lease: Lease): Decision {
+    const { statechart } = this.#jobType;
+    const known = run.definition === statechart.definitionHash;
+    const mark = run.parked === undefined ? run.lease : { ...run.lease, command: NOBODY, delivery: 0 };
+    const facts = { ...this.#facts(mark), command: lease.command, actor };
+    const decision = known ? this.#heard(run, event, facts) : undefined;
+    if (decision !== undefined) return decision;
+    if (event.type === CANCEL) return cancelRun(run, facts);
+    const state = describeState(run.snapshot.value);
+    const why = known ? `does not listen to '${event.type}' in state ${state}` : 'began on another definition, which is not known here';
+    throw new InvalidCommandError('EVENT_REFUSED', `run ${run.runId} of ${run.jobType} ${why}`);
+  }
+
+  #heard(run: Run, event: Signal['event'], facts: Facts): Decision | undefined {
+    try {
+      return advanceRun(this.#jobType.statechart, run, { kind: 'event', event }, facts);
+    } catch (error) {
+      if (!(error instanceof ReservedEventError)) throw error;
+      throw new InvalidCommandError('EVENT_REFUSED', error.message, { cause: error });
+    }
+  }
+
+  /**
+   * A run whose start command still waits has no history. It begins here, without any effect: whoever gets the command then takes it over,
+   * with the signal in it.
+   */
+  async #startQueued(runId: RunId): Promise<Run | undefined> {
+    const { id, statechart } = this.#jobType;
+    let request: StartRequest | undefined;
+    const command = await this.#options.leases.findStart(
+      id,
+      (queued) => {
+        try {
+          request = startRequestOf(this.#jobType, queued);
+        } catch {
+          return undefined; // it will be refused in its turn
+        }
+        return request.again === undefined ? request.runId : undefined;
+      },
+      runId,
+    );
+    if (command === undefined || request === undefined) return undefined;
+    const traceparent = request.traceparent ?? this.#options.identity.traceparent();
+    const mark = { command: command.command, delivery: 0, holder: this.#options.identity.source };
+    const facts = { ...this.#facts(mark), actor: request.actor };
+    const decision = startRun(statechart, { ...request, jobType: id, traceparent }, facts);
+    return (await this.#append({ jobType: id, runId, sequence: 0 as Sequence }, decision)) ?? this.#load(runId);
+  }
+
+  /** Whether an earlier delivery got as far as the log. */
+  async #isApplied({ jobType, runId }: Run, { command }: Lease): Promise<boolean> {
+    let applied = false;
+    await this.#options.history.read({ jobType, runId }, ({ event }) => {
+      const { cause } = event.data;
+      applied = 'command' in cause && cause.command === command;
+      return applied ? 'stop' : undefined;
+    });
+    return applied;
+  }
+
+  /** Nobody may have to find out by chance what the signal led to. */
+  async #leave(run: Run): Promise<void> {
+    const { commands, announcer, leases, clock } = this.#options;
+    const { lease } = run;
+    if (isFinal(run.snapshot)) {
+      if (concernsOthers(run)) await tellEnd(this.#options, run);
+    } else if (lease.command === NOBODY) {
+      if (run.parked !== undefined) await setWake(this.#options, run, clock.now());
+      else await commands.again(run, 'continue', { lane: lease.lane });
+      return;
+    } else if (!(await leases.exists(lease.command))) {
+      await commands.again(run, 'continue', { lane: lease.lane });
+      return;
+    }
+    announcer.moved(run);
+  }
+
+  /** Undefined: somebody else appended first. */
+  async #append({ jobType, runId, sequence }: Pick<Run, 'jobType' | 'runId' | 'sequence'>, decision: Decision): Promise<Run | undefined> {
+    const { event, bytes } = decision;
+    try {
+      const stored = await this.#options.runs.append(jobType, runId, event.id, bytes, sequence);
+      return runAfter(jobType, runId, event, bytes, stored);
+    } catch (error) {
+      if (error instanceof VersionConflictError) return undefined;
+      throw error;
+    }
+  }
+
+  async #load(runId: RunId): Promise<Run | undefined> {
+    const { id } = this.#jobType;
+    const last = await this.#options.runs.last(id, runId, 'exact');
+    return last && runAfter(id, runId, last.event, last.bytes, last.sequence);
+  }
+
+  #ended({ jobType, snapshot, startedAt }: Run): void {
+    this.#options.observer.ended(jobType, outcomeOf(snapshot) ?? '', this.#options.clock.now() - Date.parse(startedAt));
+  }
+
+  #facts(lease: Facts['lease']): Facts {
+    const { clock, identity, parkAfterMs } = this.#options;
+    return { eventId: identity.eventId(), at: clock.now(), source: identity.source, lease, parkAfterMs };
+  }
+}
