@@ -27,7 +27,7 @@ export class Waker {
 
   /** Settles the lease. */
   async wake(lease: Lease): Promise<void> {
-    const { clock, log } = this.#options;
+    const { clock, commands, log } = this.#options;
     const wake = parseWake(lease.subject, lease.body);
     if (wake === undefined) {
       const reason = 'wakes are sent by Almanac alone: use cmd.<jobType>.signal.<runId> to tell a run something';
@@ -35,9 +35,12 @@ export class Waker {
     }
     // First as long as whoever parked the run said: his clock and ours may differ.
     const remainingMs = lease.delivery === 1 ? wake.forMs : Date.parse(wake.until) - clock.now();
-    if (remainingMs > 0) return lease.handBack(Math.min(remainingMs, LONGEST_DELAY_MS));
+    const delayMs = Math.min(remainingMs, LONGEST_DELAY_MS);
+    if (lease.delivery === 1 && delayMs > 0) return lease.handBack(delayMs);
     try {
-      await this.#continue(wake);
+      const stands = await this.#stands(wake);
+      if (stands && delayMs > 0) return lease.handBack(delayMs);
+      if (stands) await commands.again(wake, 'continue', { lane: wake.lane });
       lease.acknowledge();
     } catch (error) {
       log.error({ err: error, subject: lease.subject }, 'a run could not be woken; trying again');
@@ -45,13 +48,12 @@ export class Waker {
     }
   }
 
-  /** Unless somebody holds it, or it has been parked anew: then another wake stands for it. */
-  async #continue({ jobType, runId, until, lane }: Wake): Promise<void> {
-    const { runs, commands, leases } = this.#options;
+  /** Whether the wake still stands: nobody holds the run, and it has not been parked anew, for then another wake stands for it. */
+  async #stands({ jobType, runId, until }: Wake): Promise<boolean> {
+    const { runs, leases } = this.#options;
     const last = await runs.last(jobType, runId, 'exact');
-    if (last === undefined || isFinal(last.event.data.snapshot)) return;
+    if (last === undefined || isFinal(last.event.data.snapshot)) return false;
     const { parked, lease } = last.event.data;
-    const needed = parked === undefined ? lease.command === NOBODY || !(await leases.exists(lease.command)) : parked.until === until;
-    if (needed) await commands.again({ jobType, runId }, 'continue', { lane });
+    return parked === undefined ? lease.command === NOBODY || !(await leases.exists(lease.command)) : parked.until === until;
   }
 }
