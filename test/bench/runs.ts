@@ -1,20 +1,7 @@
-/** Runs per second of the whole product: lease, start, append, activity, append, acknowledge. */
-import pino from 'pino';
-import { natsAnnouncer, natsRunNews } from '../../src/adapters/nats/announcer.ts';
-import { natsCommandSender } from '../../src/adapters/nats/command-sender.ts';
-import { connect } from '../../src/adapters/nats/connection.ts';
-import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
-import { declareStreams } from '../../src/adapters/nats/declare-streams.ts';
-import { natsLeases } from '../../src/adapters/nats/leases.ts';
-import { Publisher } from '../../src/adapters/nats/publisher.ts';
-import { natsRunHistory } from '../../src/adapters/nats/run-history.ts';
-import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
-import { systemClock } from '../../src/adapters/system/clock.ts';
-import { processIdentity } from '../../src/adapters/system/identity.ts';
+/** Whole runs through the product: lease, start, append, activity, append, acknowledge. */
 import { jobTypeId, runId } from '../../src/domain/ids.ts';
 import type { JobType } from '../../src/domain/job-type.ts';
-import { Host } from '../../src/runtime/host.ts';
-import { runnable } from '../../src/runtime/job-types.ts';
+import { benchHost } from './bench-host.ts';
 import { noOpActivities } from './no-op.machines.ts';
 import type { Target } from './raw/limits.ts';
 import { type Figure, measure } from './raw/measure.ts';
@@ -36,34 +23,15 @@ export async function productRuns({
   slots,
   around = (work) => work(),
 }: Target & ProductRuns): Promise<Figure> {
-  const { connection, manager } = await connect({ url, name: 'bench' });
-  await declareStreams(manager);
-  const publisher = new Publisher(connection);
-  const commands = natsCommandSender(publisher, manager);
+  const { promise: finished, resolve } = Promise.withResolvers<void>();
+  let ended = 0;
+  const observer = { started() {}, heldBack() {}, ended: () => void (++ended === runs && resolve()) };
+  const { commands, connection, host, close } = await benchHost(url, jobType, noOpActivities, { observer, slots });
   const batch = Date.now().toString(36);
   const sent = Array.from({ length: runs }, (_, n) =>
     commands.start({ jobType: jobTypeId(jobType.id), runId: runId(`b${batch}-${n}`), input: {} }),
   );
   await Promise.all(sent);
-
-  const log = pino({ level: 'warn' });
-  const { promise: finished, resolve } = Promise.withResolvers<void>();
-  let ended = 0;
-  const host = new Host({
-    jobTypes: [runnable(jobType, noOpActivities)],
-    leases: natsLeases(connection, manager, log),
-    runs: natsRunLog(publisher, manager),
-    history: natsRunHistory(connection, manager),
-    commands,
-    news: natsRunNews(connection),
-    deadLetters: natsDeadLetters(publisher),
-    announcer: natsAnnouncer(connection),
-    clock: systemClock,
-    identity: processIdentity(),
-    observer: { started() {}, heldBack() {}, ended: () => void (++ended === runs && resolve()) },
-    log,
-    slots,
-  });
   const figure = await around(() =>
     measure(async () => {
       await host.start();
@@ -72,8 +40,6 @@ export async function productRuns({
       return runs;
     }, serverPid),
   );
-  await host.stop();
-  publisher.close();
-  await connection.close();
+  await close();
   return figure;
 }
