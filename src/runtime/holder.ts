@@ -50,9 +50,9 @@ export interface Held {
 }
 
 /**
- * - `final`: the run has ended, now or earlier.
+ * - `final`: the run has ended, by this command.
  * - `parked`: the run only waits; whoever is told that wakes it.
- * - `duplicate`: another command owns the run and goes on with it.
+ * - `duplicate`: another command owned the run and ended it, goes on with it, or has parked it.
  * - `lost`: another process holds the run by the same command.
  * - `stopped`: this process is to stop; the run goes on elsewhere.
  */
@@ -149,11 +149,13 @@ export class Holder {
     for (;;) {
       const ours = known.lease.command === command;
       if (isFinal(known.snapshot)) {
-        if (again !== 'restart' || ours || outcomeOf(known.snapshot) === 'succeeded') return this.#end('final', known);
+        if (ours) return this.#end('final', known);
+        if (again !== 'restart' || outcomeOf(known.snapshot) === 'succeeded') return DUPLICATE; // whoever ended it has told
         const restarted = await this.#restart(known);
         if (restarted !== undefined) return restarted;
       } else {
         if (known.parked !== undefined) {
+          if (!ours && again === undefined) return DUPLICATE; // whoever parked it has set its wake
           // Clocks differ: one that is about to wake is held until it does.
           if (isAsleep(known.parked, (this.#options.clock.now() + this.#options.parkAfterMs) as Instant)) return this.#end('parked', known);
         } else if (!ours) {

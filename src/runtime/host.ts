@@ -86,6 +86,7 @@ export class Host {
   readonly #held = new Map<number, HeldLease>();
   /** A later delivery of their command has come to us. */
   readonly #superseded = new WeakSet<Lease>();
+  readonly #brief = new Set<Promise<void>>();
   #heartbeat: NodeJS.Timeout | undefined;
   #news: { stop(): void } | undefined;
   #stopping = false;
@@ -114,11 +115,13 @@ export class Host {
         }),
       );
       const desk = new SignalDesk(options, jobType);
-      const onLease = (lease: Lease) => desk.hear(lease);
+      const onLease = (lease: Lease) => this.#briefly(desk.hear(lease));
       this.#feeds.push(await leases.open({ commands: { kind: 'signal', jobType: jobType.id }, slots: SIGNALS_AT_ONCE, onLease }));
     }
     const waker = new Waker(this.#options);
-    this.#feeds.push(await leases.open({ commands: { kind: 'wake' }, slots: WAKES_AT_ONCE, onLease: (lease) => waker.wake(lease) }));
+    this.#feeds.push(
+      await leases.open({ commands: { kind: 'wake' }, slots: WAKES_AT_ONCE, onLease: (lease) => this.#briefly(waker.wake(lease)) }),
+    );
   }
 
   /**
@@ -131,6 +134,7 @@ export class Host {
     await this.#graceOver();
     for (const { holder } of this.#held.values()) holder.stop();
     await Promise.all([fed, ...this.#releases()]);
+    await Promise.all(this.#brief);
     this.#news?.stop();
     clearInterval(this.#heartbeat);
   }
@@ -145,6 +149,12 @@ export class Host {
 
   #releases(): Promise<void>[] {
     return [...this.#held.values()].map(({ released }) => released);
+  }
+
+  /** Signals and wakes take a moment, so stopping waits for them. */
+  async #briefly(work: Promise<void>): Promise<void> {
+    this.#brief.add(work);
+    await work.finally(() => this.#brief.delete(work));
   }
 
   #extendAll(): void {
