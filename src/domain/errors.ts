@@ -101,6 +101,7 @@ const INVALID_COMMAND_CODES = [
   'JOB_TYPE_UNKNOWN',
   'INPUT_INVALID',
   'KEY_REUSED',
+  'QUEUE_TIMEOUT',
 ] as const;
 type InvalidCommandCode = (typeof INVALID_COMMAND_CODES)[number];
 

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { CorruptEventError } from './errors.ts';
 import type { JobTypeId, RunId } from './ids.ts';
+import type { RunPolicy } from './run-policy.ts';
 import type { Snapshot } from './statechart/snapshot.ts';
 
 export const RUN_EVENT_TYPES = ['almanac.run.started', 'almanac.run.transitioned', 'almanac.run.resumed', 'almanac.run.finished'] as const;
@@ -38,6 +39,8 @@ export interface RunEventData {
   readonly actor?: Actor | undefined;
   /** Parsed input of the run; on `started` only. */
   readonly input?: unknown;
+  /** The time limits and retries the run started with; on `started` only. */
+  readonly policy?: RunPolicy;
   /** ISO 8601, UTC; repeated on every event, so that the last one is enough. */
   readonly startedAt: string;
   /** On `finished`, or `started` when the statechart ends at once. */

@@ -14,6 +14,7 @@ import {
   type RunEvent,
   type RunEventData,
 } from './run-event.ts';
+import type { RunPolicy } from './run-policy.ts';
 import type { Effect } from './statechart/effect.ts';
 import type { FoldableStatechart } from './statechart/fold.ts';
 import { describeState, isFinal, outcomeOf, type Snapshot } from './statechart/snapshot.ts';
@@ -56,6 +57,7 @@ export interface StartRequest {
   readonly jobType: JobTypeId;
   readonly runId: RunId;
   readonly input: unknown;
+  readonly policy: RunPolicy;
   readonly actor?: Actor | undefined;
   readonly traceparent?: string | undefined;
 }
@@ -66,8 +68,8 @@ const START_EVENT = { type: 'xstate.init' } as const;
 
 /** @throws {StatechartCodeError} The statechart's own code threw: append nothing. */
 export function startRun(statechart: FoldableStatechart, request: StartRequest, facts: Facts): Decision {
-  const { jobType, runId } = request;
-  const step = asStored(statechart.start(request.input, { at: facts.at, seed: seedOf(jobType, runId, 1) }));
+  const { jobType, runId, policy } = request;
+  const step = asStored(statechart.start(request.input, { at: facts.at, seed: seedOf(jobType, runId, 1), policy }));
   const startedAt = new Date(facts.at).toISOString();
   const data: RunEventData = {
     revision: 1,
@@ -78,6 +80,7 @@ export function startRun(statechart: FoldableStatechart, request: StartRequest, 
     lease: facts.lease,
     ...(request.actor && { actor: request.actor }),
     input: request.input,
+    policy,
     startedAt,
     ...outcomeField(step.snapshot),
     snapshot: step.snapshot,
@@ -194,7 +197,7 @@ function typeOf(before: RunEvent | undefined, { event, snapshot }: RunEventData)
 function fold(statechart: FoldableStatechart, before: RunEvent | undefined, event: RunEvent): Snapshot {
   const { data } = event;
   const environment = { at: Date.parse(event.time) as Instant, seed: `${event.subject}:${data.revision}` };
-  if (before === undefined) return statechart.start(data.input, environment).snapshot;
+  if (before === undefined) return statechart.start(data.input, { ...environment, policy: data.policy }).snapshot;
   if (data.event === undefined) return before.data.snapshot;
   const step = statechart.step(before.data.snapshot, stimulusOf(data), environment);
   if (step === undefined)

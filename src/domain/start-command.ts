@@ -1,7 +1,7 @@
 /** The body of a start command, as anybody may publish it: `cmd.<jobType>.start.<lane>`. An empty body is `{}`. */
 import { z } from 'zod';
 import { InvalidCommandError } from './errors.ts';
-import { isSafeToken, type RunId } from './ids.ts';
+import { type Instant, isSafeToken, type RunId } from './ids.ts';
 import { Actor } from './run-event.ts';
 
 export const StartCommand = z.strictObject({
@@ -14,6 +14,8 @@ export const StartCommand = z.strictObject({
   /** For the job type's own schema. @default {} */
   input: z.unknown().optional(),
   actor: Actor.optional(),
+  /** ISO 8601 with a zone, e.g. `2026-11-23T03:00:00Z`: after it nobody wants the run to begin any more. One that has begun goes on. */
+  expires: z.iso.datetime({ offset: true, error: 'must be an ISO 8601 instant with a zone, e.g. 2026-11-23T03:00:00Z' }).optional(),
 });
 export type StartCommand = z.output<typeof StartCommand>;
 
@@ -45,6 +47,14 @@ export function parseStartCommand(body: Uint8Array): StartCommand {
   const parsed = StartCommand.safeParse(value);
   if (!parsed.success) throw new InvalidCommandError('COMMAND_INVALID', z.prettifyError(parsed.error), { cause: parsed.error });
   return parsed.data;
+}
+
+/** After this no run may begin for the command; undefined: it may wait for ever. @param publishedAt When it was stored. */
+export function startDeadline({ expires }: StartCommand, publishedAt: Instant, queueTimeoutMs?: number): Instant | undefined {
+  const ends: number[] = [];
+  if (expires !== undefined) ends.push(Date.parse(expires));
+  if (queueTimeoutMs !== undefined) ends.push(publishedAt + queueTimeoutMs);
+  return ends.length === 0 ? undefined : (Math.min(...ends) as Instant);
 }
 
 /**

@@ -4,9 +4,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Activities } from '../domain/activity.ts';
 import { DefinitionChangedError, InvalidCommandError, SnapshotTooLargeError, VersionConflictError } from '../domain/errors.ts';
-import type { JobTypeId, RunId, Sequence } from '../domain/ids.ts';
+import type { Instant, JobTypeId, RunId, Sequence } from '../domain/ids.ts';
 import { advanceRun, type Decision, type Facts, type Run, resumeRun, runAfter, startRun } from '../domain/run.ts';
 import type { Actor } from '../domain/run-event.ts';
+import type { RunPolicy } from '../domain/run-policy.ts';
 import type { FoldableStatechart } from '../domain/statechart/fold.ts';
 import { serializeError } from '../domain/statechart/serialized-error.ts';
 import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
@@ -19,6 +20,8 @@ export interface HolderOptions {
   readonly jobType: JobTypeId;
   readonly statechart: FoldableStatechart;
   readonly activities: Activities;
+  /** For a run that begins here; one that has begun keeps its own. */
+  readonly policy: RunPolicy;
   readonly runs: RunLog;
   readonly clock: Clock;
   readonly identity: Identity;
@@ -34,6 +37,8 @@ export interface Held {
   readonly input: unknown;
   readonly actor?: Actor | undefined;
   readonly traceparent?: string | undefined;
+  /** After this the run must not begin any more. One that has begun goes on. */
+  readonly startBy?: Instant | undefined;
   readonly command: number;
   readonly delivery: number;
 }
@@ -64,7 +69,8 @@ export class Holder {
   }
 
   /**
-   * @throws {InvalidCommandError} The first event of the run would be too large, or the run exists with another input.
+   * @throws {InvalidCommandError} The first event of the run would be too large, the run exists with another input, or it does not exist
+   * and it is too late for it to begin.
    * @throws {StatechartCodeError} The statechart's own code threw: nothing was appended, a fixed deployment continues the run.
    * @throws {DefinitionChangedError} The run began on another definition: nothing was appended (invariant 9).
    * @throws {StorageRefusedError} The log takes no events at the moment: try later.
@@ -97,6 +103,8 @@ export class Holder {
       const known = await this.#load('fast');
       if (known !== undefined) return this.#takeOver(known);
     }
+    const { startBy } = this.#held;
+    if (startBy !== undefined && this.#options.clock.now() > startBy) return this.#begunInTime(startBy);
     const decision = this.#decideStart();
     const run = await this.#append(decision, NO_EVENT);
     if (run === undefined) return this.#takeOver((await this.#load('exact'))!);
@@ -105,9 +113,20 @@ export class Holder {
     return run;
   }
 
+  /** It is too late to begin the run, but not to go on with it. */
+  async #begunInTime(startBy: Instant): Promise<Run | HoldResult> {
+    const known = await this.#load('exact');
+    if (known !== undefined) return this.#takeOver(known);
+    throw new InvalidCommandError(
+      'QUEUE_TIMEOUT',
+      `run ${this.#held.runId} of ${this.#options.jobType} was to begin by ${new Date(startBy).toISOString()}, and did not: send a new command if it is still wanted`,
+    );
+  }
+
   #decideStart(): Decision {
+    const { statechart, jobType, policy } = this.#options;
     try {
-      return startRun(this.#options.statechart, { ...this.#held, jobType: this.#options.jobType }, this.#facts());
+      return startRun(statechart, { ...this.#held, jobType, policy }, this.#facts());
     } catch (error) {
       if (!(error instanceof SnapshotTooLargeError)) throw error;
       throw new InvalidCommandError('COMMAND_TOO_LARGE', error.message, { cause: error }); // there is no run that could fail

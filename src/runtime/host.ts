@@ -12,7 +12,8 @@ import {
   StatechartCodeError,
 } from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
-import { parseInput, parseStartCommand } from '../domain/start-command.ts';
+import { type PolicyDefaults, type RunPolicy, resolvePolicy } from '../domain/run-policy.ts';
+import { parseInput, parseStartCommand, startDeadline } from '../domain/start-command.ts';
 import { Holder, type HoldResult } from './holder.ts';
 import type { RunnableJobType } from './job-types.ts';
 import type {
@@ -43,6 +44,8 @@ export interface HostOptions {
   readonly slots?: number;
   /** After so many deliveries of its command, a run that its own code keeps from going on is laid aside. @default 8, about two minutes */
   readonly triesBeforeSuspending?: number;
+  /** For what job types do not state themselves; of runs that begin from now on. @default POLICY_DEFAULTS */
+  readonly policyDefaults?: PolicyDefaults;
 }
 
 export const DEFAULT_CONCURRENCY = 16;
@@ -72,11 +75,12 @@ export class Host {
   }
 
   async start(): Promise<void> {
-    const { jobTypes, leases, slots = DEFAULT_SLOTS } = this.#options;
+    const { jobTypes, leases, slots = DEFAULT_SLOTS, policyDefaults } = this.#options;
     this.#heartbeat = setInterval(() => this.#extendAll(), leases.leaseMs / 3);
     for (const jobType of jobTypes) {
       const concurrency = jobType.definition.concurrency ?? DEFAULT_CONCURRENCY;
-      const onLease = (lease: Lease) => this.#onLease(jobType, lease);
+      const policy = resolvePolicy(jobType.definition.policy, policyDefaults);
+      const onLease = (lease: Lease) => this.#onLease(jobType, policy, lease);
       this.#feeds.push(
         await leases.open({ jobType: jobType.id, lane: 'normal', slots: Math.min(slots, concurrency), concurrency, onLease }),
       );
@@ -99,7 +103,7 @@ export class Host {
     for (const { lease, holder } of this.#held.values()) if (holder.holds) lease.extend();
   }
 
-  async #onLease(jobType: RunnableJobType, lease: Lease): Promise<void> {
+  async #onLease(jobType: RunnableJobType, policy: RunPolicy, lease: Lease): Promise<void> {
     if (this.#stopping) return lease.handBack(0);
     let request: ReturnType<typeof requestOf>;
     try {
@@ -115,7 +119,14 @@ export class Host {
     if (this.#stopping) return lease.handBack(0);
     const { jobTypes: _, leases, ...rest } = this.#options;
     const holder = new Holder(
-      { ...rest, jobType: jobType.id, statechart: jobType.statechart, activities: jobType.activities, commandExists: leases.exists },
+      {
+        ...rest,
+        jobType: jobType.id,
+        statechart: jobType.statechart,
+        activities: jobType.activities,
+        policy,
+        commandExists: leases.exists,
+      },
       { ...request, traceparent: request.traceparent ?? rest.identity.traceparent(), command: lease.command, delivery: lease.delivery },
     );
     const released = this.#hold(jobType.id, request.runId, lease, holder);
@@ -223,10 +234,12 @@ const RUN_PROBLEMS = [
 const isRunProblem = (error: unknown): error is AlmanacError => RUN_PROBLEMS.some((kind) => error instanceof kind);
 
 function requestOf({ definition }: RunnableJobType, lease: Lease) {
-  const { key, input, actor } = parseStartCommand(lease.body);
+  const command = parseStartCommand(lease.body);
+  const { key, input, actor } = command;
   const traceparent = lease.headers.traceparent;
   return {
     runId: key ?? runIdOfCommand(lease),
+    startBy: startDeadline(command, lease.publishedAt, definition.queueTimeoutMs),
     input: parseInput(definition.input, input),
     actor,
     traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined,

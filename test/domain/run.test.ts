@@ -3,6 +3,7 @@ import { type AnyStateMachine, assign, setup } from 'xstate';
 import { instant, type JobTypeId, type RunId, type Sequence } from '../../src/domain/ids.ts';
 import { advanceRun, type Decision, type Run, resumeRun, runAfter, startRun, verifyNext } from '../../src/domain/run.ts';
 import { parseRunEvent, type RunEvent } from '../../src/domain/run-event.ts';
+import { resolvePolicy } from '../../src/domain/run-policy.ts';
 import { activity } from '../../src/domain/statechart/declare-activity.ts';
 import { activityDone, foldable } from '../../src/domain/statechart/fold.ts';
 import { HistoryVerifier } from '../../src/runtime/history-verifier.ts';
@@ -25,7 +26,7 @@ const machine: AnyStateMachine = setup({
 });
 const { jobType } = jobOf(machine);
 const statechart = foldable(machine);
-const sample = { jobType: 'sample' as JobTypeId, runId: 'r1' as RunId };
+const sample = { jobType: 'sample' as JobTypeId, runId: 'r1' as RunId, policy: resolvePolicy() };
 let ids = 0;
 const factsAt = (minute: number, delivery = 1) => ({
   eventId: `event-${++ids}`,

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type VaultSyncOutput, vaultSync, vaultSyncInput, vaultSyncMachine } from '../../machines/vault-sync.machine.ts';
 import type { Activity } from '../../src/domain/activity.ts';
+import { UnavailableError } from '../../src/domain/errors.ts';
 import { type Instant, instant } from '../../src/domain/ids.ts';
-import { activityDone, activityFailed, foldable } from '../../src/domain/statechart/fold.ts';
+import { resolvePolicy } from '../../src/domain/run-policy.ts';
+import { activityDone, activityFailed, foldable, timerFired } from '../../src/domain/statechart/fold.ts';
 import { lint } from '../../src/domain/statechart/lint.ts';
 import { serializeError } from '../../src/domain/statechart/serialized-error.ts';
 import { outcomeOf, outstanding, type Snapshot } from '../../src/domain/statechart/snapshot.ts';
@@ -19,7 +21,11 @@ class Walk {
   #at: number = T0;
 
   constructor(input: unknown = {}) {
-    this.snapshot = statechart.start(vaultSyncInput.parse(input), this.#environment()).snapshot;
+    const environment = {
+      ...this.#environment(),
+      policy: resolvePolicy({ timeoutMs: 600_000 }, { maxAttempts: 3, attemptTimeoutMs: 60_000 }),
+    };
+    this.snapshot = statechart.start(vaultSyncInput.parse(input), environment).snapshot;
   }
   #environment() {
     return { at: this.#at as Instant, seed: 'walk' };
@@ -32,6 +38,22 @@ class Walk {
   }
   failed(error: unknown): this {
     return this.#hear(activityFailed(this.activity!.id, this.activity!.visit, serializeError(error)));
+  }
+  hear(type: string): this {
+    return this.#hear({ kind: 'event', event: { type } });
+  }
+  /** Milliseconds until the timer of the delay is due. */
+  msUntil(delay: string): number {
+    return this.#timer(delay)[1].dueAt - this.#at;
+  }
+  /** Goes to when the timer of the delay is due. */
+  elapse(delay: string): this {
+    const [id, timer] = this.#timer(delay);
+    this.#at = timer.dueAt - 1500;
+    return this.#hear(timerFired(id, timer.visit, timer));
+  }
+  #timer(delay: string) {
+    return Object.entries(this.snapshot.timers!).find(([id]) => id.startsWith(`xstate.after.${delay}.`))!;
   }
   #hear(stimulus: Parameters<typeof statechart.step>[1]): this {
     this.#at += 1500;
@@ -93,6 +115,53 @@ describe('the statechart', () => {
       duration: 1.5 * (step + 1),
     });
     expect(outstanding(walk.snapshot).activities).toEqual([]);
+  });
+  it.each([0, 1, 2, 3])('tries activity number %i again when it fails, and forgets the error when it succeeds', (step) => {
+    const outputs = [{ files: 3 }, reconciled, references, null];
+    const walk = new Walk();
+    for (const output of outputs.slice(0, step)) walk.done(output);
+    const { value: state, activities } = walk.snapshot;
+    const input = walk.activity?.input;
+    walk.failed(new Error('locked'));
+    expect([walk.snapshot.value, walk.activity]).toEqual(['retrying', undefined]);
+    expect(walk.msUntil('backoffMs')).toBeLessThan(1_000);
+    walk.elapse('backoffMs');
+    expect(walk.snapshot.value).toBe(state);
+    expect(Object.keys(walk.snapshot.activities!)).toEqual(Object.keys(activities!));
+    if (step < 3) expect(walk.activity?.input).toEqual(input); // the last one is told how long it took
+    for (const output of outputs.slice(step)) walk.done(output);
+    expect(outcomeOf(walk.snapshot)).toBe('succeeded');
+    expect(walk.snapshot.output).not.toHaveProperty('error');
+  });
+  it('fails when its attempts are used up, each activity having its own', () => {
+    const walk = new Walk().failed(new Error('locked')).elapse('backoffMs').failed(new Error('locked')).elapse('backoffMs');
+    walk.done({ files: 3 }).failed(new Error('locked')).elapse('backoffMs').failed(new Error('locked')).elapse('backoffMs');
+    expect(walk.snapshot.value).toBe('reconciling');
+    walk.failed(new Error('locked for good'));
+    expect(walk.snapshot).toMatchObject({ value: 'failed', output: { error: { message: 'locked for good' } } });
+  });
+  it('gives an attempt up when its time is up', () => {
+    const walk = new Walk().done({ files: 3 });
+    expect(walk.msUntil('attemptTimeoutMs')).toBe(60_000);
+    walk.elapse('attemptTimeoutMs');
+    expect(walk.snapshot).toMatchObject({
+      value: 'retrying',
+      context: { error: { message: 'an attempt of reconcileBlocks took longer than 60000 ms' } },
+    });
+    expect(walk.elapse('backoffMs').snapshot).toMatchObject({ value: 'reconciling', context: { attempt: 2 } });
+  });
+  it('waits for what is out of order as long as the whole run may take, and tries at once when it is told to', () => {
+    const walk = new Walk();
+    const unavailable = new UnavailableError('the graph', 'it is being moved', 120_000);
+    for (let times = 0; times < 4; times++) walk.failed(unavailable).hear('retry');
+    expect(walk.snapshot).toMatchObject({ value: 'scanning', context: { attempt: 1 } });
+    walk.failed(unavailable);
+    expect(walk.msUntil('backoffMs')).toBe(120_000);
+    walk.elapse('runTimeoutMs');
+    expect(walk.snapshot).toMatchObject({
+      value: 'timedOut',
+      output: { duration: 600, error: { name: 'RunTimeoutError', cause: { code: 'UNAVAILABLE' } } },
+    });
   });
   it('stays small, also with as many findings as there can be', () => {
     const listed = Array.from({ length: 50 }, () => ({ kind: 'broken-link', file: 'x'.repeat(70), detail: 'y'.repeat(40) }));
