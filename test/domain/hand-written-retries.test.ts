@@ -1,7 +1,6 @@
 /** A statechart written by hand with the pieces of `retry.ts` and `policy()` decides as a defined job does, to the millisecond. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { AnyStateMachine } from 'xstate';
 import { z } from 'zod';
 import { defineJob } from '../../src/domain/define-job.ts';
 import { type Instant, instant } from '../../src/domain/ids.ts';
@@ -35,8 +34,8 @@ class Played {
   #at: Instant = instant(1_000_000);
   #revision = 1;
 
-  constructor(machine: AnyStateMachine, policy: RunPolicy) {
-    this.#statechart = foldable(machine);
+  constructor(statechart: FoldableStatechart, policy: RunPolicy) {
+    this.#statechart = statechart;
     this.#snapshot = this.#statechart.start({}, { ...this.#environment, policy }).snapshot;
   }
 
@@ -112,6 +111,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 );
 
 it('attempts, waits, deadlines, outcome and error are the same, whatever happens', () => {
+  const [one, other] = [foldable(defined.jobType.machine), foldable(handWrittenJob)];
   const outcomes = new Set<string | undefined>();
   fc.assert(
     fc.property(
@@ -120,7 +120,7 @@ it('attempts, waits, deadlines, outcome and error are the same, whatever happens
         maxLength: 40,
       }),
       (numbers, moves) => {
-        const runs = [new Played(defined.jobType.machine, numbers), new Played(handWrittenJob, numbers)] as const;
+        const runs = [new Played(one, numbers), new Played(other, numbers)] as const;
         expect(runs[1].view).toEqual(runs[0].view);
         for (const each of moves) {
           for (const run of runs) run.play(each);

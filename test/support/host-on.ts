@@ -13,6 +13,7 @@ import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { jobTypeId, type RunId, runId } from '../../src/domain/ids.ts';
+import type { PolicyDefaults } from '../../src/domain/run-policy.ts';
 import { Host } from '../../src/runtime/host.ts';
 import { runnable } from '../../src/runtime/job-types.ts';
 import type { Clock, CommandSender, StoredRunEvent } from '../../src/runtime/ports.ts';
@@ -65,6 +66,7 @@ export interface HostOnOptions {
   readonly leaseMs?: number;
   readonly clock?: Clock;
   readonly triesBeforeSuspending?: number;
+  readonly policyDefaults?: PolicyDefaults;
 }
 
 export async function hostOn(server: { readonly url: string }, jobs: readonly TestJob[], options: HostOnOptions = {}): Promise<TestHost> {
@@ -88,6 +90,7 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
     log,
     ...(options.slots !== undefined && { slots: options.slots }),
     ...(options.triesBeforeSuspending !== undefined && { triesBeforeSuspending: options.triesBeforeSuspending }),
+    ...(options.policyDefaults !== undefined && { policyDefaults: options.policyDefaults }),
   });
   await host.start();
   let stopped: Promise<void> | undefined;
