@@ -51,10 +51,10 @@ export function parseStartCommand(body: Uint8Array): StartCommand {
 
 /** After this no run may begin for the command; undefined: it may wait for ever. @param publishedAt When it was stored. */
 export function startDeadline({ expires }: StartCommand, publishedAt: Instant, queueTimeoutMs?: number): Instant | undefined {
-  const ends: number[] = [];
-  if (expires !== undefined) ends.push(Date.parse(expires));
-  if (queueTimeoutMs !== undefined) ends.push(publishedAt + queueTimeoutMs);
-  return ends.length === 0 ? undefined : (Math.min(...ends) as Instant);
+  const wantedUntil = expires === undefined ? undefined : Date.parse(expires);
+  if (queueTimeoutMs === undefined) return wantedUntil as Instant | undefined;
+  const waitsUntil = publishedAt + queueTimeoutMs;
+  return Math.min(waitsUntil, wantedUntil ?? waitsUntil) as Instant;
 }
 
 /**
