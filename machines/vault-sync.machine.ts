@@ -3,7 +3,7 @@ import { assign, setup } from 'xstate';
 import { z } from 'zod';
 import type { Activity } from '../src/domain/activity.ts';
 import type { JobType } from '../src/domain/job-type.ts';
-import { attemptError, canRetry, nextAttempt, retryDelayMs, runTimeoutError } from '../src/domain/retry.ts';
+import { attemptError, canRetry, nextAttempt, retryDelayMs, runTimeoutError, unavailableInARow } from '../src/domain/retry.ts';
 import { type ActivityPolicy, activityPolicy, type RunPolicy } from '../src/domain/run-policy.ts';
 import { activity } from '../src/domain/statechart/declare-activity.ts';
 import { now, policy, random } from '../src/domain/statechart/environment.ts';
@@ -78,6 +78,8 @@ interface VaultSyncContext extends Outcome {
   readonly activity: keyof VaultSyncActivities;
   /** Of that activity, counted from 1. */
   readonly attempt: number;
+  /** How often in a row it found out of order what it needs. */
+  readonly unavailable: number;
   /** Of the last attempt, when it failed, or why the run ended. */
   readonly error: SerializedError | null;
 }
@@ -139,9 +141,12 @@ export const vaultSyncMachine = setup({
       activity,
       attempt: error === null ? 1 : nextAttempt(attempt, error),
     })),
-    forgetError: assign({ error: null }),
+    forgetError: assign({ unavailable: 0, error: null }),
     noteEnd: assign({ endedAt: () => now() }),
-    noteError: assign({ error: ({ context, event }) => errorOf(context, event) }),
+    noteError: assign(({ context, event }) => {
+      const error = errorOf(context, event);
+      return { error, unavailable: unavailableInARow(context.unavailable, error) };
+    }),
     noteRunTimeout: assign({ error: ({ context: { policy, error } }) => runTimeoutError(policy.timeoutMs, error) }),
   },
   guards: {
@@ -151,7 +156,7 @@ export const vaultSyncMachine = setup({
   delays: {
     runTimeoutMs: ({ context }) => context.policy.timeoutMs,
     attemptTimeoutMs: ({ context }) => limitsOf(context).timeoutMs,
-    backoffMs: ({ context }) => retryDelayMs(limitsOf(context).retry, context.attempt, context.error ?? {}, random()),
+    backoffMs: ({ context }) => retryDelayMs(limitsOf(context).retry, context.attempt, context.unavailable, context.error, random()),
   },
 }).createMachine({
   id: 'vault-sync',
@@ -166,6 +171,7 @@ export const vaultSyncMachine = setup({
     policy: policy(),
     activity: 'scanVault',
     attempt: 0,
+    unavailable: 0,
     error: null,
   }),
   output: ({ context }) => outputOf(context),

@@ -39,6 +39,14 @@ export function nextAttempt(attempt: number, error: Pick<SerializedError, 'unava
   return error?.unavailable === true ? attempt : attempt + 1;
 }
 
+/**
+ * How often in a row nothing was tried, after `error`; 0 when something was.
+ * @param before The same before it.
+ */
+export function unavailableInARow(before: number, error: Pick<SerializedError, 'unavailable'>): number {
+  return error.unavailable === true ? before + 1 : 0;
+}
+
 /** The wait after `attempt`, counted from 1, in whole milliseconds. `unit` is a random number in [0, 1). */
 export function backoffMs({ initialMs, factor, maxMs, jitter }: RetryPolicy, attempt: number, unit: number): number {
   const growth = Math.min(factor ** (attempt - 1), Number.MAX_VALUE); // 0 ms times infinity would be no number
@@ -53,9 +61,20 @@ export function backoffMs({ initialMs, factor, maxMs, jitter }: RetryPolicy, att
   }
 }
 
-/** As {@link backoffMs}, but not before the other side wants to be asked again, however long that is. */
-export function retryDelayMs(policy: RetryPolicy, attempt: number, error: Pick<SerializedError, 'retryAfterMs'>, unit: number): number {
-  return Math.max(backoffMs(policy, attempt, unit), error.retryAfterMs ?? 0);
+/**
+ * As {@link backoffMs}, but not before the other side wants to be asked again, however long that is. The waits of an outage grow, too,
+ * though its attempts are not counted: every wait is two events in the log.
+ *
+ * @param unavailable As of {@link unavailableInARow}, this time included.
+ */
+export function retryDelayMs(
+  policy: RetryPolicy,
+  attempt: number,
+  unavailable: number,
+  error: Pick<SerializedError, 'retryAfterMs'> | null,
+  unit: number,
+): number {
+  return Math.max(backoffMs(policy, Math.max(attempt, unavailable), unit), error?.retryAfterMs ?? 0);
 }
 
 /** Why an attempt failed: its activity says so in `event`, or else its time is up. */

@@ -4,7 +4,7 @@
  * started with, so the same code folds the history of a run that started with others.
  */
 import { type AnyEventObject, type AnyStateMachine, assign, not, setup } from 'xstate';
-import { attemptError, canRetry, nextAttempt, retryDelayMs, runTimeoutError } from './retry.ts';
+import { attemptError, canRetry, nextAttempt, retryDelayMs, runTimeoutError, unavailableInARow } from './retry.ts';
 import { activityPolicy, type RunPolicy } from './run-policy.ts';
 import { activity } from './statechart/declare-activity.ts';
 import { policy, random } from './statechart/environment.ts';
@@ -28,6 +28,8 @@ interface Context {
   readonly results: Results;
   /** Number of the last attempt begun, by step. */
   readonly attempts: Readonly<Record<string, number>>;
+  /** How often in a row the step that is being done found out of order what it needs. */
+  readonly unavailable: number;
   readonly pauseRequested: boolean;
   /** Of the last attempt, when it failed, or why the run ended. */
   readonly error: SerializedError | null;
@@ -67,15 +69,21 @@ export function stepwiseStatechart(id: string, steps: readonly string[]): AnySta
       ...perStep('keepResult:', (step) =>
         assign({
           results: ({ context, event }: Heard) => ({ ...context.results, [step]: event.output as Json }),
+          unavailable: 0,
           error: null,
         }),
       ),
-      ...perStep('keepError:', (step) => assign({ error: (heard: Heard) => errorOf(heard, step) })),
+      ...perStep('keepError:', (step) =>
+        assign((heard: Heard) => {
+          const error = errorOf(heard, step);
+          return { error, unavailable: unavailableInARow(heard.context.unavailable, error) };
+        }),
+      ),
     },
   }).createMachine({
     id,
     options: { maxIterations: 100 },
-    context: ({ input }) => ({ input, policy: policy(), results: {}, attempts: {}, pauseRequested: false, error: null }),
+    context: ({ input }) => ({ input, policy: policy(), results: {}, attempts: {}, unavailable: 0, pauseRequested: false, error: null }),
     initial: 'running',
     states: {
       running: {
@@ -145,8 +153,8 @@ const timeoutOf =
 
 const backoffOf =
   (step: string) =>
-  ({ context: { policy, attempts, error } }: Heard): number =>
-    retryDelayMs(activityPolicy(policy, step).retry, attemptOf(attempts, step), error ?? {}, random());
+  ({ context: { policy, attempts, unavailable, error } }: Heard): number =>
+    retryDelayMs(activityPolicy(policy, step).retry, attemptOf(attempts, step), unavailable, error, random());
 
 const errorOf = ({ context: { policy }, event }: Heard, step: string): SerializedError =>
   attemptError(event, step, activityPolicy(policy, step).timeoutMs);

@@ -176,7 +176,7 @@ describe('a run of steps', () => {
     expect(run.msUntil('backoffMs:download')).toBeLessThan(2_000); // no shorter than after any second attempt
     run.elapse('backoffMs:download');
     run.done('download');
-    expect(run.snapshot.context).toMatchObject({ attempts: { download: 2, resize: 1 }, error: null });
+    expect(run.snapshot.context).toMatchObject({ attempts: { download: 2, resize: 1 }, unavailable: 0, error: null });
   });
 
   it('meets the deadline of the run when what it needs stays out of order', () => {

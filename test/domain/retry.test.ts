@@ -11,8 +11,9 @@ import {
   type RetryPolicy,
   retryDelayMs,
   runTimeoutError,
+  unavailableInARow,
 } from '../../src/domain/retry.ts';
-import { MAX_RETRY_AFTER_MS, serializeError } from '../../src/domain/statechart/serialized-error.ts';
+import { MAX_RETRY_AFTER_MS, type SerializedError, serializeError } from '../../src/domain/statechart/serialized-error.ts';
 
 const policy = fc
   .record({
@@ -75,8 +76,29 @@ describe('the wait after a failed attempt', () => {
   it('is never shorter than the other side asks for', () => {
     fc.assert(
       fc.property(policy, attempt, unit, fc.nat(100_000_000), (of, after, chance, retryAfterMs) => {
-        expect(retryDelayMs(of, after, { retryAfterMs }, chance)).toBe(Math.max(retryAfterMs, backoffMs(of, after, chance)));
-        expect(retryDelayMs(of, after, {}, chance)).toBe(backoffMs(of, after, chance));
+        expect(retryDelayMs(of, after, 0, { retryAfterMs }, chance)).toBe(Math.max(retryAfterMs, backoffMs(of, after, chance)));
+        expect(retryDelayMs(of, after, 0, {}, chance)).toBe(backoffMs(of, after, chance));
+      }),
+    );
+  });
+
+  it('is that of the attempt when nothing was tried, and grows when that happens again and again', () => {
+    const outage: Pick<SerializedError, 'unavailable' | 'retryAfterMs'> = { unavailable: true };
+    const waits = (after: number, times: number) => {
+      let inARow = 0;
+      return Array.from({ length: times }, () => {
+        inARow = unavailableInARow(inARow, outage);
+        return retryDelayMs({ ...DEFAULT_RETRY, jitter: 'none' }, after, inARow, outage, 0);
+      });
+    };
+    expect(waits(1, 8)).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+    expect(waits(3, 4)).toEqual([4_000, 4_000, 4_000, 8_000]);
+    expect([unavailableInARow(7, {}), unavailableInARow(7, { unavailable: true })]).toEqual([0, 8]);
+    fc.assert(
+      fc.property(policy, attempt, fc.nat(5_000), unit, (of, after, inARow, chance) => {
+        const waitMs = retryDelayMs(of, after, inARow, outage, chance);
+        expect(waitMs).toBeGreaterThanOrEqual(backoffMs(of, after, chance));
+        expect(waitMs).toBeLessThanOrEqual(of.maxMs);
       }),
     );
   });

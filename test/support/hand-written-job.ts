@@ -3,7 +3,7 @@
  * one's own has to do to behave like a defined one.
  */
 import { assign, setup } from 'xstate';
-import { attemptError, canRetry, nextAttempt, retryDelayMs, runTimeoutError } from '../../src/domain/retry.ts';
+import { attemptError, canRetry, nextAttempt, retryDelayMs, runTimeoutError, unavailableInARow } from '../../src/domain/retry.ts';
 import { activityPolicy, type RunPolicy } from '../../src/domain/run-policy.ts';
 import { activity } from '../../src/domain/statechart/declare-activity.ts';
 import { policy, random } from '../../src/domain/statechart/environment.ts';
@@ -15,6 +15,7 @@ interface Context {
   readonly policy: RunPolicy;
   readonly step: Step;
   readonly attempt: number;
+  readonly unavailable: number;
   readonly error: SerializedError | null;
 }
 
@@ -40,19 +41,22 @@ export const handWrittenJob = setup({
   delays: {
     runTimeoutMs: ({ context }) => context.policy.timeoutMs,
     attemptTimeoutMs: ({ context }) => limitsOf(context).timeoutMs,
-    backoffMs: ({ context }) => retryDelayMs(limitsOf(context).retry, context.attempt, context.error ?? {}, random()),
+    backoffMs: ({ context }) => retryDelayMs(limitsOf(context).retry, context.attempt, context.unavailable, context.error, random()),
   },
   actions: {
     beginAttempt: assign({ attempt: ({ context: { attempt, error } }) => nextAttempt(attempt, error) }),
-    goToStore: assign({ step: 'store', attempt: 0, error: null }),
-    keepError: assign({ error: ({ context, event }) => errorOf(context, event) }),
+    goToStore: assign({ step: 'store', attempt: 0, unavailable: 0, error: null }),
+    keepError: assign(({ context, event }) => {
+      const error = errorOf(context, event);
+      return { error, unavailable: unavailableInARow(context.unavailable, error) };
+    }),
     keepRunTimeout: assign({ error: ({ context: { policy, error } }) => runTimeoutError(policy.timeoutMs, error) }),
     forgetError: assign({ error: null }),
   },
 }).createMachine({
   id: 'by-hand',
   options: { maxIterations: 100 },
-  context: () => ({ policy: policy(), step: 'fetch', attempt: 0, error: null }),
+  context: () => ({ policy: policy(), step: 'fetch', attempt: 0, unavailable: 0, error: null }),
   output: ({ context: { error } }) => ({ error }),
   initial: 'fetching',
   after: { runTimeoutMs: { target: '.timedOut', actions: 'keepRunTimeout' } },
