@@ -118,18 +118,12 @@ export class Host {
     }
     if (this.#stopping) return lease.handBack(0);
     const { jobTypes: _, leases, ...rest } = this.#options;
+    const { id, statechart, activities } = jobType;
     const holder = new Holder(
-      {
-        ...rest,
-        jobType: jobType.id,
-        statechart: jobType.statechart,
-        activities: jobType.activities,
-        policy,
-        commandExists: leases.exists,
-      },
+      { ...rest, jobType: id, statechart, activities, policy, commandExists: leases.exists },
       { ...request, traceparent: request.traceparent ?? rest.identity.traceparent(), command: lease.command, delivery: lease.delivery },
     );
-    const released = this.#hold(jobType.id, request.runId, lease, holder);
+    const released = this.#hold(id, request.runId, lease, holder);
     this.#held.set(lease.command, { lease, holder, released });
     await released;
   }

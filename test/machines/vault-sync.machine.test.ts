@@ -1,15 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type VaultSyncOutput, vaultSync, vaultSyncInput, vaultSyncMachine } from '../../machines/vault-sync.machine.ts';
+import type { VaultSyncPorts } from '../../src/activities/vault-sync/ports.ts';
 import type { Activity } from '../../src/domain/activity.ts';
-import { UnavailableError } from '../../src/domain/errors.ts';
+import { GraphBusyError, UnavailableError } from '../../src/domain/errors.ts';
 import { type Instant, instant } from '../../src/domain/ids.ts';
 import { resolvePolicy } from '../../src/domain/run-policy.ts';
 import { activityDone, activityFailed, foldable, timerFired } from '../../src/domain/statechart/fold.ts';
 import { lint } from '../../src/domain/statechart/lint.ts';
 import { serializeError } from '../../src/domain/statechart/serialized-error.ts';
 import { outcomeOf, outstanding, type Snapshot } from '../../src/domain/statechart/snapshot.ts';
+import type { Graph } from '../../src/knowledge/ports.ts';
 import { activityContext } from '../support/activity-context.ts';
 import { forbidAmbient } from '../support/forbid-ambient.ts';
+import { generateVault } from '../support/generate-vault.ts';
 import { utterance, VaultSyncFixture } from '../support/vault-sync-fixture.ts';
 
 const statechart = foldable(vaultSyncMachine, { guardCode: forbidAmbient });
@@ -196,10 +199,14 @@ describe('with its activities', () => {
   });
   afterEach(() => fixture.dispose());
 
-  async function run(runId: string): Promise<Snapshot> {
-    const activities: Record<string, Activity<never, unknown>> = fixture.activities();
+  async function run(runId: string, ports: Partial<VaultSyncPorts> = {}): Promise<Snapshot> {
+    const activities: Record<string, Activity<never, unknown>> = fixture.activities(ports);
     const walk = new Walk();
-    while (walk.activity !== undefined) {
+    while (walk.snapshot.status === 'active') {
+      if (walk.activity === undefined) {
+        walk.elapse('backoffMs');
+        continue;
+      }
       const { id, src, visit, input } = walk.activity;
       try {
         walk.done(await activities[src]!(input as never, activityContext({ runId, activityId: id, visit })));
@@ -227,6 +234,21 @@ describe('with its activities', () => {
       blocks_updated: 0,
     });
     expect(fixture.rows('SELECT key FROM checkpoint')).toEqual([]);
+  });
+  it('goes on where a locked graph stopped it, and ends with the counters of an undisturbed run', async () => {
+    generateVault(fixture.root, { files: 100, blocksPerFile: 3, seed: 'locked' });
+    let writes = 0;
+    const graph: Graph = {
+      ...fixture.graph,
+      async writeBlocks(blocks, checkpoint) {
+        if (++writes === 3) throw new GraphBusyError(fixture.graphFile, 5_000);
+        return fixture.graph.writeBlocks(blocks, checkpoint);
+      },
+    };
+    const { output, visits } = await run('first', { graph });
+    expect(output).toMatchObject({ files_processed: 100, blocks_processed: 300, blocks_new: 300, blocks_unchanged: 0, errors: 0 });
+    expect(output).not.toHaveProperty('error');
+    expect([writes > 3, visits]).toEqual([true, 12]); // the run's timer, two for each attempt, of which there were five, and the wait
   });
   it('fails without a vault, and says what to set', async () => {
     fixture.folder.remove();
