@@ -3,9 +3,11 @@ import { assign, setup } from 'xstate';
 import { z } from 'zod';
 import type { Activity } from '../src/domain/activity.ts';
 import type { JobType } from '../src/domain/job-type.ts';
+import { attemptError, canRetry, nextAttempt, retryDelayMs, runTimeoutError, unavailableInARow } from '../src/domain/retry.ts';
+import { type ActivityPolicy, activityPolicy, type RunPolicy } from '../src/domain/run-policy.ts';
 import { activity } from '../src/domain/statechart/declare-activity.ts';
-import { now } from '../src/domain/statechart/environment.ts';
-import { type SerializedError, serializeError } from '../src/domain/statechart/serialized-error.ts';
+import { now, policy, random } from '../src/domain/statechart/environment.ts';
+import type { SerializedError } from '../src/domain/statechart/serialized-error.ts';
 
 const ALL_TIERS = [1, 2, 3] as const;
 const tier = z.literal(ALL_TIERS);
@@ -71,6 +73,14 @@ interface VaultSyncContext extends Outcome {
   readonly endedAt: number | null;
   readonly files: number | null;
   readonly references: VaultSyncReferences | null;
+  readonly policy: RunPolicy;
+  /** What is being done, or waits to be done again. */
+  readonly activity: keyof VaultSyncActivities;
+  /** Of that activity, counted from 1. */
+  readonly attempt: number;
+  /** How often in a row it found out of order what it needs. */
+  readonly unavailable: number;
+  /** Of the last attempt, when it failed, or why the run ended. */
   readonly error: SerializedError | null;
 }
 
@@ -82,7 +92,7 @@ export interface VaultSyncOutput extends VaultSyncCounters {
   readonly duration: number;
   readonly problems: VaultSyncFindings;
   readonly references: VaultSyncReferences | null;
-  /** Only of a failed run; the counters then say how far it came. */
+  /** Only of a run that did not succeed; the counters then say how far it came. */
   readonly error?: SerializedError;
 }
 
@@ -97,10 +107,27 @@ function outputOf({ counters, problems, references, startedAt, endedAt, error }:
   return { ...counters, ...times, problems, references, ...(error === null ? {} : { error }) };
 }
 
+const limitsOf = ({ policy, activity }: VaultSyncContext): ActivityPolicy => activityPolicy(policy, activity);
+const errorOf = (context: VaultSyncContext, event: object): SerializedError =>
+  attemptError(event, context.activity, limitsOf(context).timeoutMs);
+
+const ifAttemptFails = [
+  { guard: 'canRetry', target: 'retrying', actions: 'noteError' },
+  { target: 'failed', actions: 'noteError' },
+] as const;
+/** From the one state where all waits take place: those in which something is done keep their plain names. */
+const backToWork = [
+  { guard: { type: 'interrupted', params: 'scanVault' }, target: 'scanning' },
+  { guard: { type: 'interrupted', params: 'reconcileBlocks' }, target: 'reconciling' },
+  { guard: { type: 'interrupted', params: 'validateReferences' }, target: 'validatingReferences' },
+  { guard: { type: 'interrupted', params: 'writeReport' }, target: 'reporting' },
+] as const;
+
 export const vaultSyncMachine = setup({
   types: {
     input: {} as VaultSyncInput,
     context: {} as VaultSyncContext,
+    events: {} as { type: 'retry' },
     output: {} as VaultSyncOutput,
   },
   actors: {
@@ -110,8 +137,26 @@ export const vaultSyncMachine = setup({
     writeReport: activityOf<'writeReport'>(),
   },
   actions: {
+    beginAttempt: assign(({ context: { attempt, error } }, activity: keyof VaultSyncActivities) => ({
+      activity,
+      attempt: error === null ? 1 : nextAttempt(attempt, error),
+    })),
+    forgetError: assign({ unavailable: 0, error: null }),
     noteEnd: assign({ endedAt: () => now() }),
-    noteError: assign({ error: ({ event }) => serializeError((event as { error?: unknown }).error) }),
+    noteError: assign(({ context, event }) => {
+      const error = errorOf(context, event);
+      return { error, unavailable: unavailableInARow(context.unavailable, error) };
+    }),
+    noteRunTimeout: assign({ error: ({ context: { policy, error } }) => runTimeoutError(policy.timeoutMs, error) }),
+  },
+  guards: {
+    canRetry: ({ context, event }) => canRetry(limitsOf(context).retry, context.attempt, errorOf(context, event)),
+    interrupted: ({ context }, activity: keyof VaultSyncActivities) => context.activity === activity,
+  },
+  delays: {
+    runTimeoutMs: ({ context }) => context.policy.timeoutMs,
+    attemptTimeoutMs: ({ context }) => limitsOf(context).timeoutMs,
+    backoffMs: ({ context }) => retryDelayMs(limitsOf(context).retry, context.attempt, context.unavailable, context.error, random()),
   },
 }).createMachine({
   id: 'vault-sync',
@@ -123,39 +168,51 @@ export const vaultSyncMachine = setup({
     endedAt: null,
     files: null,
     references: null,
+    policy: policy(),
+    activity: 'scanVault',
+    attempt: 0,
+    unavailable: 0,
     error: null,
   }),
   output: ({ context }) => outputOf(context),
   initial: 'scanning',
+  after: { runTimeoutMs: { target: '.timedOut', actions: 'noteRunTimeout' } },
   states: {
     scanning: {
+      entry: { type: 'beginAttempt', params: 'scanVault' },
       invoke: {
         id: 'scanVault',
         src: 'scanVault',
         input: ({ context }) => ({ tiers: context.tiers }),
-        onDone: { target: 'reconciling', actions: assign({ files: ({ event }) => event.output.files }) },
-        onError: { target: 'failed', actions: 'noteError' },
+        onDone: { target: 'reconciling', actions: ['forgetError', assign({ files: ({ event }) => event.output.files })] },
+        onError: ifAttemptFails,
       },
+      after: { attemptTimeoutMs: ifAttemptFails },
     },
     reconciling: {
+      entry: { type: 'beginAttempt', params: 'reconcileBlocks' },
       invoke: {
         id: 'reconcileBlocks',
         src: 'reconcileBlocks',
         input: ({ context }) => ({ tiers: context.tiers }),
-        onDone: { target: 'validatingReferences', actions: assign(({ event }) => event.output) },
-        onError: { target: 'failed', actions: 'noteError' },
+        onDone: { target: 'validatingReferences', actions: ['forgetError', assign(({ event }) => event.output)] },
+        onError: ifAttemptFails,
       },
+      after: { attemptTimeoutMs: ifAttemptFails },
     },
     validatingReferences: {
+      entry: { type: 'beginAttempt', params: 'validateReferences' },
       invoke: {
         id: 'validateReferences',
         src: 'validateReferences',
         input: ({ context }) => ({ tiers: context.tiers }),
-        onDone: { target: 'reporting', actions: assign({ references: ({ event }) => event.output }) },
-        onError: { target: 'failed', actions: 'noteError' },
+        onDone: { target: 'reporting', actions: ['forgetError', assign({ references: ({ event }) => event.output })] },
+        onError: ifAttemptFails,
       },
+      after: { attemptTimeoutMs: ifAttemptFails },
     },
     reporting: {
+      entry: { type: 'beginAttempt', params: 'writeReport' },
       invoke: {
         id: 'writeReport',
         src: 'writeReport',
@@ -164,12 +221,15 @@ export const vaultSyncMachine = setup({
           duration: (now() - context.startedAt) / 1000,
           references: context.references?.counts ?? {},
         }),
-        onDone: 'succeeded',
-        onError: { target: 'failed', actions: 'noteError' },
+        onDone: { target: 'succeeded', actions: 'forgetError' },
+        onError: ifAttemptFails,
       },
+      after: { attemptTimeoutMs: ifAttemptFails },
     },
+    retrying: { on: { retry: backToWork }, after: { backoffMs: backToWork } },
     succeeded: { type: 'final', entry: 'noteEnd' },
     failed: { type: 'final', entry: 'noteEnd' },
+    timedOut: { type: 'final', entry: 'noteEnd' },
   },
 });
 

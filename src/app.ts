@@ -121,6 +121,7 @@ async function startParts(
     identity,
     observer: metrics.observer,
     log,
+    policyDefaults: config.policyDefaults,
   });
   await host.start();
   onStop(() => stopHost(host, publisher));

@@ -7,12 +7,15 @@ import { z } from 'zod';
 import { ConfigError } from './domain/errors.ts';
 import { instant } from './domain/ids.ts';
 import { nextOccurrence } from './domain/occurrences.ts';
+import { POLICY_DEFAULTS, type PolicyDefaults } from './domain/run-policy.ts';
 
 /** Where the program itself lies: for the sample vault. */
 const HOME = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 export const SAMPLE_VAULT = resolve(HOME, 'sample-vault');
 /** Read from the working directory if it is there and ALMANAC_CONFIG names no other. */
 const DEFAULT_FILE = 'almanac.config.json';
+
+const YEAR_SECONDS = 365 * 24 * 3_600;
 
 const Text = z.string().min(1);
 /** In any case, because the Python services write `True` (contracts §11.3). */
@@ -50,6 +53,13 @@ const Settings = z.object({
   SCHEDULER_TIMEZONE: TimeZone.default('UTC'),
   VAULT_SYNC_ENABLED: Switch.default(true),
   VAULT_SYNC_CRON: CronPattern.optional(),
+  /**
+   * Further attempts of an activity after its first one has failed, for job types that do not say themselves. The name is the seed's and
+   * counts retries, not attempts: 3 means 4 attempts (`maxAttempts`), 0 means one.
+   */
+  MAX_RETRIES: WholeNumber.pipe(z.number().max(1_000_000)).default(POLICY_DEFAULTS.maxAttempts - 1),
+  /** Seconds that one attempt of an activity may take, not the whole run, for job types that do not say themselves. */
+  JOB_TIMEOUT: WholeNumber.pipe(z.number().min(1).max(YEAR_SECONDS)).default(POLICY_DEFAULTS.attemptTimeoutMs / 1_000),
   ENABLE_MONITORING: Switch.default(true),
   /** The address that metrics are served on; 0.0.0.0 for scrapers on other machines. */
   METRICS_HOST: Text.default('127.0.0.1'),
@@ -78,6 +88,7 @@ export interface Config {
   readonly timeZone: string;
   /** By job type; a cron of undefined means: as the job type says. */
   readonly schedules: Readonly<Record<string, { readonly enabled: boolean; readonly cron?: string | undefined }>>;
+  readonly policyDefaults: PolicyDefaults;
   readonly metrics: { readonly enabled: boolean; readonly host: string; readonly port: number };
   readonly logLevel: string;
   /** For children that look at it themselves: the search for a server binary. */
@@ -121,6 +132,7 @@ function configOf(settings: z.output<typeof Settings>, environment: Environment,
     },
     timeZone: settings.SCHEDULER_TIMEZONE,
     schedules: { 'vault-sync': { enabled: settings.VAULT_SYNC_ENABLED, cron: settings.VAULT_SYNC_CRON } },
+    policyDefaults: { maxAttempts: settings.MAX_RETRIES + 1, attemptTimeoutMs: settings.JOB_TIMEOUT * 1_000 },
     metrics: { enabled: settings.ENABLE_MONITORING, host: settings.METRICS_HOST, port: settings.METRICS_PORT },
     logLevel: settings.LOG_LEVEL ?? (terminal ? 'warn' : 'info'),
     environment: { ...environment, NATS_SERVER: settings.NATS_SERVER },

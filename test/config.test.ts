@@ -37,6 +37,7 @@ describe('a setting comes from', () => {
       },
       timeZone: 'UTC',
       schedules: { 'vault-sync': { enabled: true, cron: undefined } },
+      policyDefaults: { maxAttempts: 4, attemptTimeoutMs: 3_600_000 },
       metrics: { enabled: true, host: '127.0.0.1', port: 9464 },
       logLevel: 'info',
       environment: { NATS_SERVER: undefined },
@@ -85,6 +86,13 @@ describe('a mistake', () => {
     ['ALMANAC_LEASE_SECONDS', '0.1', '0.5'],
     ['ALMANAC_LEASE_SECONDS', 'long', 'number'],
     ['ALMANAC_MARKER_PREFIX', 'claraify', 'aclarai'],
+    ['MAX_RETRIES', '-1', 'whole number'],
+    ['MAX_RETRIES', '2.5', 'whole number'],
+    ['MAX_RETRIES', '1e9', 'whole number'],
+    ['MAX_RETRIES', '9999999999999999999', '1000000'],
+    ['JOB_TIMEOUT', '0', '1'],
+    ['JOB_TIMEOUT', 'soon', 'whole number'],
+    ['JOB_TIMEOUT', '99999999999', '31536000'],
     ['LOG_LEVEL', 'loud', '"info"'],
     ['NATS_URL', 'http://127.0.0.1:4222', 'nats://'],
     ['NATS_URL', 'nats://a:4222, b', 'nats://'],
@@ -123,6 +131,16 @@ it.each(['nats://127.0.0.1:4222', 'tls://nats.example', 'nats://a:4222,nats://b:
 
 it.each(['true', 'True', 'TRUE'])('a switch is on with %s, as the Python services write it', (text) => {
   expect(readConfig({ VAULT_SYNC_ENABLED: text }).schedules['vault-sync']?.enabled).toBe(true);
+});
+
+it.each([
+  [{ MAX_RETRIES: '0' }, { maxAttempts: 1, attemptTimeoutMs: 3_600_000 }],
+  [
+    { MAX_RETRIES: '5', JOB_TIMEOUT: '30' },
+    { maxAttempts: 6, attemptTimeoutMs: 30_000 },
+  ],
+])('%j: retries come after the first attempt, and an attempt has seconds', (settings, defaults) => {
+  expect(readConfig(settings).policyDefaults).toEqual(defaults);
 });
 
 it('a lease is a whole number of milliseconds, because the server ignores fractions', () => {

@@ -6,6 +6,7 @@ import type { Activities } from '../src/domain/activity.ts';
 import type { DefinedJob } from '../src/domain/define-job.ts';
 import type { Instant } from '../src/domain/ids.ts';
 import type { JobType } from '../src/domain/job-type.ts';
+import { resolvePolicy } from '../src/domain/run-policy.ts';
 import type { Effect } from '../src/domain/statechart/effect.ts';
 import { activityDone } from '../src/domain/statechart/stimulus.ts';
 import { runnable } from '../src/runtime/job-types.ts';
@@ -43,7 +44,7 @@ async function imported<Module>(file: string, code: string): Promise<Module> {
 /** A run in which every activity succeeds. */
 async function play(jobType: JobType, activities: Activities, input: unknown) {
   const { statechart } = runnable(jobType, activities);
-  const environment = { at: 0 as Instant, seed: '1' };
+  const environment = { at: 0 as Instant, seed: '1', policy: resolvePolicy(jobType.policy) };
   let { snapshot, effects } = statechart.start(jobType.input.parse(input), environment);
   while (snapshot.status === 'active') {
     const started = effects.find((effect): effect is Effect & { type: 'startActivity' } => effect.type === 'startActivity');

@@ -4,20 +4,21 @@ import type { Activities, Activity, ActivityContext } from './activity.ts';
 import { JobTypeError, OutputValidationError } from './errors.ts';
 import { jobTypeId } from './ids.ts';
 import type { JobType } from './job-type.ts';
-import { DEFAULT_RETRY, problemOf, type RetryPolicy } from './retry.ts';
+import { problemOf, type RetryPolicy } from './retry.ts';
+import { activityPolicy, durationProblem, resolvePolicy, type StatedActivityPolicy, type StatedPolicy } from './run-policy.ts';
 import type { Json } from './statechart/json.ts';
-import { type StepInput, type StepPlan, stepwiseStatechart } from './stepwise-statechart.ts';
+import { type StepInput, stepwiseStatechart } from './stepwise-statechart.ts';
 
 /** Inputs and outputs go through the log, so a schema whose output JSON would change, e.g. a date, does not fit. */
 type JsonSchema = z.ZodType<Json>;
 
-export interface JobOptions<Input extends JsonSchema> extends Omit<JobType, 'machine'> {
+export interface JobOptions<Input extends JsonSchema> extends Omit<JobType, 'machine' | 'policy'> {
   readonly input: Input;
-  /** Of every step that does not say otherwise. */
+  /** Of every step that does not say otherwise. What is left out, too, is as the settings say. */
   readonly retry?: Partial<RetryPolicy>;
   /** Of the whole run, waits and pauses included; then it ends as `timedOut`. @default 24 hours */
   readonly timeoutMs?: number;
-  /** Of one attempt of a step that does not say otherwise. @default 5 minutes */
+  /** Of one attempt of a step that does not say otherwise. @default as the settings say */
   readonly stepTimeoutMs?: number;
 }
 
@@ -61,14 +62,14 @@ export interface DefinedJob {
   readonly activities: Activities;
 }
 
-interface DefinedStep extends StepPlan {
+interface DefinedStep {
+  readonly name: string;
+  readonly policy: StatedActivityPolicy;
   readonly activity: Activity<StepInput, Json>;
 }
 
 /** And nothing that every object has, e.g. `constructor`. */
 const STEP_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
-const DEFAULT_TIMEOUT_MS = 24 * 3_600_000;
-const DEFAULT_STEP_TIMEOUT_MS = 5 * 60_000;
 
 /**
  * @throws {InvalidIdError} The id is no token of a subject.
@@ -92,9 +93,10 @@ function builder<Input, Results>(options: JobOptions<JsonSchema>, steps: readonl
       return builder(options, [...steps, definedStep(options, name, step)]);
     },
     build() {
-      const { retry, timeoutMs = DEFAULT_TIMEOUT_MS, stepTimeoutMs, ...jobType } = options;
+      const { retry: _, timeoutMs: __, stepTimeoutMs: ___, ...jobType } = options;
+      const names = steps.map(({ name }) => name);
       return {
-        jobType: { ...jobType, machine: stepwiseStatechart(options.id, steps, timeoutMs) },
+        jobType: { ...jobType, policy: policyOf(options, steps), machine: stepwiseStatechart(options.id, names) },
         activities: Object.fromEntries(steps.map(({ name, activity }) => [name, activity])),
       };
     },
@@ -108,13 +110,13 @@ function definedStep<Input, Results, Output extends JsonSchema>(
 ): DefinedStep {
   const where = `${job.id}, step ${name}`;
   requireDuration(where, 'timeoutMs', step.timeoutMs);
-  const retry = { ...DEFAULT_RETRY, ...job.retry, ...step.retry };
+  const policy = stated(step.retry, step.timeoutMs);
+  const { retry } = activityPolicy(resolvePolicy(policyOf(job, [{ name, policy }])), name);
   const problem = problemOf(retry);
   if (problem !== undefined) throw new JobTypeError(`${where}: ${problem}`);
   return {
     name,
-    retry,
-    timeoutMs: step.timeoutMs ?? job.stepTimeoutMs ?? DEFAULT_STEP_TIMEOUT_MS,
+    policy,
     async activity(args, context) {
       // The schemas of the input and of the earlier steps have made it what its type says.
       const returned = await step.run(args as StepArguments<Input, Results>, context);
@@ -125,7 +127,22 @@ function definedStep<Input, Results, Output extends JsonSchema>(
   };
 }
 
+function policyOf(job: JobOptions<JsonSchema>, steps: readonly Pick<DefinedStep, 'name' | 'policy'>[]): StatedPolicy {
+  const { timeoutMs, retry, stepTimeoutMs } = job;
+  const own = steps.filter(({ policy }) => Object.keys(policy).length > 0).map(({ name, policy }) => [name, policy]);
+  return {
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    each: stated(retry, stepTimeoutMs),
+    ...(own.length > 0 && { activities: Object.fromEntries(own) }),
+  };
+}
+
+const stated = (retry: Partial<RetryPolicy> | undefined, timeoutMs: number | undefined): StatedActivityPolicy => ({
+  ...(retry !== undefined && { retry }),
+  ...(timeoutMs !== undefined && { timeoutMs }),
+});
+
 function requireDuration(where: string, name: string, durationMs: number | undefined): void {
-  if (durationMs === undefined || (Number.isSafeInteger(durationMs) && durationMs > 0)) return;
-  throw new JobTypeError(`${where}: ${name} is ${durationMs}: use whole milliseconds from 1`);
+  const problem = durationMs === undefined ? undefined : durationProblem(name, durationMs);
+  if (problem !== undefined) throw new JobTypeError(`${where}: ${problem}`);
 }

@@ -105,6 +105,7 @@ const INVALID_COMMAND_CODES = [
   'RUN_UNKNOWN',
   'RUN_FINISHED',
   'EVENT_REFUSED',
+  'QUEUE_TIMEOUT',
 ] as const;
 type InvalidCommandCode = (typeof INVALID_COMMAND_CODES)[number];
 

@@ -1,6 +1,7 @@
 /** What the registry knows of a job type: a statechart, the shape of its input, and how it is to be run. */
 import type { AnyStateMachine } from 'xstate';
 import type { z } from 'zod';
+import type { StatedPolicy } from './run-policy.ts';
 
 /** Start commands of a higher lane do not wait behind those of a lower one. */
 export const LANES = ['high', 'normal', 'low'] as const;
@@ -18,4 +19,11 @@ export interface JobType {
   readonly concurrency?: number;
   /** Five or six field cron expression of the default schedule; absent: on demand only. */
   readonly cron?: string;
+  /** Time limits and retries, where the settings are not right; for statecharts that ask for `policy()`. */
+  readonly policy?: StatedPolicy;
+  /**
+   * How long a start command may wait for a run to begin, in whole milliseconds, counted from when it was stored; then it becomes a dead
+   * letter. By the clocks of the NATS server and of this machine, which should agree. @default for ever
+   */
+  readonly queueTimeoutMs?: number;
 }

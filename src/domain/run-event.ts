@@ -7,6 +7,7 @@ import { CorruptEventError } from './errors.ts';
 import { isSafeToken, type JobTypeId, type RunId } from './ids.ts';
 import type { Lane } from './job-type.ts';
 import type { Parked } from './parking.ts';
+import type { RunPolicy } from './run-policy.ts';
 import type { Snapshot } from './statechart/snapshot.ts';
 
 export const RUN_EVENT_TYPES = [
@@ -68,6 +69,8 @@ export interface RunEventData {
   readonly parent?: Parent;
   /** Parsed input of the run; on `started` and `restarted` only. */
   readonly input?: unknown;
+  /** The time limits and retries the run started with; on `started` and `restarted` only. */
+  readonly policy?: RunPolicy;
   /** ISO 8601, UTC; repeated on every event, so that the last one is enough. A restart does not change it. */
   readonly startedAt: string;
   /** On `finished`, or `started` when the statechart ends at once. */

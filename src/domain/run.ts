@@ -16,6 +16,7 @@ import {
   type RunEvent,
   type RunEventData,
 } from './run-event.ts';
+import type { RunPolicy } from './run-policy.ts';
 import type { Effect } from './statechart/effect.ts';
 import type { FoldableStatechart } from './statechart/fold.ts';
 import { describeState, isFinal, outcomeOf, type Snapshot } from './statechart/snapshot.ts';
@@ -71,6 +72,7 @@ export interface StartRequest {
   readonly runId: RunId;
   readonly input: unknown;
   readonly parent?: Parent | undefined;
+  readonly policy: RunPolicy;
   readonly traceparent?: string | undefined;
 }
 
@@ -82,8 +84,8 @@ const CANCEL_EVENT = { type: 'almanac.cancel' } as const;
 
 /** @throws {StatechartCodeError} The statechart's own code threw: append nothing. */
 export function startRun(statechart: FoldableStatechart, request: StartRequest, facts: Facts): Decision {
-  const { jobType, runId } = request;
-  const step = asStored(statechart.start(request.input, { at: facts.at, seed: seedOf(jobType, runId, 1) }));
+  const { jobType, runId, policy } = request;
+  const step = asStored(statechart.start(request.input, { at: facts.at, seed: seedOf(jobType, runId, 1), policy }));
   const startedAt = new Date(facts.at).toISOString();
   const data: RunEventData = {
     revision: 1,
@@ -93,6 +95,7 @@ export function startRun(statechart: FoldableStatechart, request: StartRequest, 
     cause: { command: facts.lease.command },
     ...ownershipFields(step.snapshot, request, facts),
     input: request.input,
+    policy,
     startedAt,
     ...outcomeField(step.snapshot),
     snapshot: step.snapshot,
@@ -152,9 +155,14 @@ export function cancelRun(run: Run, facts: Facts): Decision {
  *
  * @throws {StatechartCodeError} as {@link startRun}
  */
-export function restartRun(statechart: FoldableStatechart, run: Run, input: unknown, facts: Facts): Decision {
+export function restartRun(
+  statechart: FoldableStatechart,
+  run: Run,
+  { input, policy }: Pick<StartRequest, 'input' | 'policy'>,
+  facts: Facts,
+): Decision {
   const revision = run.revision + 1;
-  const environment = { at: facts.at, seed: seedOf(run.jobType, run.runId, revision) };
+  const environment = { at: facts.at, seed: seedOf(run.jobType, run.runId, revision), policy };
   const step = asStored(statechart.start(input, environment, run.snapshot.visits));
   const data: RunEventData = {
     revision,
@@ -164,6 +172,7 @@ export function restartRun(statechart: FoldableStatechart, run: Run, input: unkn
     cause: commandCause(facts),
     ...ownershipFields(step.snapshot, run, facts),
     input,
+    policy,
     startedAt: run.startedAt,
     ...outcomeField(step.snapshot),
     snapshot: step.snapshot,
@@ -259,9 +268,9 @@ function typeOf(before: RunEvent | undefined, { event, snapshot }: RunEventData)
 function fold(statechart: FoldableStatechart, before: RunEvent | undefined, event: RunEvent): Snapshot {
   const { data } = event;
   const environment = { at: Date.parse(event.time) as Instant, seed: `${event.subject}:${data.revision}` };
-  if (before === undefined) return statechart.start(data.input, environment).snapshot;
+  if (before === undefined || event.type === 'almanac.run.restarted')
+    return statechart.start(data.input, { ...environment, policy: data.policy }, before?.data.snapshot.visits).snapshot;
   if (data.event === undefined) return before.data.snapshot;
-  if (event.type === 'almanac.run.restarted') return statechart.start(data.input, environment, before.data.snapshot.visits).snapshot;
   if (data.event.type === CANCEL_EVENT.type) return stopped(before.data.snapshot);
   const step = statechart.step(before.data.snapshot, stimulusOf(data), environment);
   if (step === undefined)

@@ -1,7 +1,7 @@
 /** The body of a start command, as anybody may publish it: `cmd.<jobType>.start.<lane>`. An empty body is `{}`. */
 import { z } from 'zod';
 import { InvalidCommandError } from './errors.ts';
-import { isSafeToken, type RunId } from './ids.ts';
+import { type Instant, isSafeToken, type RunId } from './ids.ts';
 import { Actor, Parent } from './run-event.ts';
 
 export const StartCommand = z
@@ -22,6 +22,8 @@ export const StartCommand = z
      * Either needs the key and takes no input.
      */
     again: z.enum(['continue', 'restart']).optional(),
+    /** ISO 8601 with a zone, e.g. `2026-11-23T03:00:00Z`: after it nobody wants the run to begin any more. One that has begun goes on. */
+    expires: z.iso.datetime({ offset: true, error: 'must be an ISO 8601 instant with a zone, e.g. 2026-11-23T03:00:00Z' }).optional(),
   })
   .refine(({ again, key }) => again === undefined || key !== undefined, '"again" needs the key of a run');
 export type StartCommand = z.output<typeof StartCommand>;
@@ -60,6 +62,14 @@ export function parseCommandBody(body: Uint8Array): unknown {
   } catch (cause) {
     throw new InvalidCommandError('COMMAND_NOT_JSON', `the body is not JSON: ${(cause as SyntaxError).message}`, { cause });
   }
+}
+
+/** After this no run may begin for the command; undefined: it may wait for ever. @param publishedAt When it was stored. */
+export function startDeadline({ expires }: StartCommand, publishedAt: Instant, queueTimeoutMs?: number): Instant | undefined {
+  const wantedUntil = expires === undefined ? undefined : Date.parse(expires);
+  if (queueTimeoutMs === undefined) return wantedUntil as Instant | undefined;
+  const waitsUntil = publishedAt + queueTimeoutMs;
+  return Math.min(waitsUntil, wantedUntil ?? waitsUntil) as Instant;
 }
 
 /**

@@ -1,20 +1,15 @@
 /**
  * The statechart of work in steps, one after the other. Each step goes `ready` → `executing` → (`backingOff` → `ready` → …) → the next
- * step. A pause takes effect before an attempt; all delays have names, so durations can change under armed timers.
+ * step. A pause takes effect before an attempt; `retry` ends a wait at once. All numbers are in the context, from the policy the run
+ * started with, so the same code folds the history of a run that started with others.
  */
 import { type AnyEventObject, type AnyStateMachine, assign, not, setup } from 'xstate';
-import { canRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
+import { attemptError, canRetry, nextAttempt, retryDelayMs, runTimeoutError, unavailableInARow } from './retry.ts';
+import { activityPolicy, type RunPolicy } from './run-policy.ts';
 import { activity } from './statechart/declare-activity.ts';
-import { random } from './statechart/environment.ts';
+import { policy, random } from './statechart/environment.ts';
 import type { Json } from './statechart/json.ts';
-import { type SerializedError, serializeError } from './statechart/serialized-error.ts';
-
-export interface StepPlan {
-  readonly name: string;
-  readonly retry: RetryPolicy;
-  /** Of one attempt. */
-  readonly timeoutMs: number;
-}
+import type { SerializedError } from './statechart/serialized-error.ts';
 
 /** What the activity of a step is given; its name is the step's. */
 export interface StepInput {
@@ -29,9 +24,12 @@ type Results = Readonly<Record<string, Json>>;
 
 interface Context {
   readonly input: Json;
+  readonly policy: RunPolicy;
   readonly results: Results;
-  /** Attempts begun so far, by step. */
+  /** Number of the last attempt begun, by step. */
   readonly attempts: Readonly<Record<string, number>>;
+  /** How often in a row the step that is being done found out of order what it needs. */
+  readonly unavailable: number;
   readonly pauseRequested: boolean;
   /** Of the last attempt, when it failed, or why the run ended. */
   readonly error: SerializedError | null;
@@ -42,54 +40,61 @@ interface Heard {
   readonly event: AnyEventObject;
 }
 
-/** @param timeoutMs Of the whole run, pauses included. */
-export function stepwiseStatechart(id: string, steps: readonly StepPlan[], timeoutMs: number): AnyStateMachine {
-  const perStep = <Part>(prefix: string, part: (step: StepPlan) => Part) =>
-    Object.fromEntries(steps.map((step) => [`${prefix}${step.name}`, part(step)]));
+/** @param steps Their names, which are those of their activities, too. */
+export function stepwiseStatechart(id: string, steps: readonly string[]): AnyStateMachine {
+  const perStep = <Part>(prefix: string, part: (step: string) => Part) =>
+    Object.fromEntries(steps.map((step) => [`${prefix}${step}`, part(step)]));
   const machine: AnyStateMachine = setup({
-    types: { input: {} as Json, context: {} as Context, events: {} as { type: 'pause' } | { type: 'resume' } | { type: 'cancel' } },
+    types: {
+      input: {} as Json,
+      context: {} as Context,
+      events: {} as { type: 'pause' } | { type: 'resume' } | { type: 'cancel' } | { type: 'retry' },
+    },
     actors: perStep('', () => activity<StepInput, Json>()),
     guards: { paused: ({ context }) => context.pauseRequested, ...perStep('canRetry:', mayTryAgain) },
     delays: {
-      runTimeoutMs: timeoutMs,
-      ...perStep('timeoutMs:', (step) => step.timeoutMs),
+      runTimeoutMs: ({ context }) => context.policy.timeoutMs,
+      ...perStep('timeoutMs:', timeoutOf),
       ...perStep('backoffMs:', backoffOf),
     },
     actions: {
       requestPause: assign({ pauseRequested: true }),
       clearPause: assign({ pauseRequested: false }),
-      keepRunTimeout: assign({
-        error: ({ context: { error } }) => ({
-          ...timeoutError('RunTimeoutError', `the run took longer than ${timeoutMs} ms`),
-          ...(error === null ? {} : { cause: error }),
-        }),
-      }),
-      ...perStep('countAttempt:', ({ name }) =>
-        assign({ attempts: ({ context: { attempts } }: Heard) => ({ ...attempts, [name]: attemptOf(attempts, name) + 1 }) }),
-      ),
-      ...perStep('keepResult:', ({ name }) =>
+      keepRunTimeout: assign({ error: ({ context: { error, policy } }) => runTimeoutError(policy.timeoutMs, error) }),
+      ...perStep('countAttempt:', (step) =>
         assign({
-          results: ({ context, event }: Heard) => ({ ...context.results, [name]: event.output as Json }),
+          attempts: ({ context: { attempts, error } }: Heard) => ({ ...attempts, [step]: nextAttempt(attemptOf(attempts, step), error) }),
+        }),
+      ),
+      ...perStep('keepResult:', (step) =>
+        assign({
+          results: ({ context, event }: Heard) => ({ ...context.results, [step]: event.output as Json }),
+          unavailable: 0,
           error: null,
         }),
       ),
-      ...perStep('keepError:', (step) => assign({ error: ({ event }: Heard) => errorOf(event, step) })),
+      ...perStep('keepError:', (step) =>
+        assign((heard: Heard) => {
+          const error = errorOf(heard, step);
+          return { error, unavailable: unavailableInARow(heard.context.unavailable, error) };
+        }),
+      ),
     },
   }).createMachine({
     id,
     options: { maxIterations: 100 },
-    context: ({ input }) => ({ input, results: {}, attempts: {}, pauseRequested: false, error: null }),
+    context: ({ input }) => ({ input, policy: policy(), results: {}, attempts: {}, unavailable: 0, pauseRequested: false, error: null }),
     initial: 'running',
     states: {
       running: {
-        initial: steps[0]!.name,
+        initial: steps[0]!,
         after: { runTimeoutMs: { target: 'timedOut', actions: 'keepRunTimeout' } },
         on: {
           pause: { guard: not('paused'), actions: 'requestPause' },
           resume: { guard: 'paused', actions: 'clearPause' },
           cancel: 'cancelled',
         },
-        states: Object.fromEntries(steps.map((step, index) => [step.name, stateOf(id, step, steps[index + 1])])),
+        states: Object.fromEntries(steps.map((step, index) => [step, stateOf(id, step, steps[index + 1])])),
       },
       succeeded: { type: 'final' },
       failed: { type: 'final' },
@@ -102,52 +107,54 @@ export function stepwiseStatechart(id: string, steps: readonly StepPlan[], timeo
 }
 
 /** Its type says little, because the names that are made from a step's are just text to the types of XState. */
-function stateOf(id: string, { name }: StepPlan, next: StepPlan | undefined): object {
+function stateOf(id: string, step: string, next: string | undefined): object {
   const afterFailure = [
-    { guard: `canRetry:${name}`, target: 'backingOff', actions: `keepError:${name}` },
-    { target: `#${id}.failed`, actions: `keepError:${name}` },
+    { guard: `canRetry:${step}`, target: 'backingOff', actions: `keepError:${step}` },
+    { target: `#${id}.failed`, actions: `keepError:${step}` },
   ];
-  const onDone = next === undefined ? `#${id}.succeeded` : `#${id}.running.${next.name}`;
+  const onDone = next === undefined ? `#${id}.succeeded` : `#${id}.running.${next}`;
   return {
     initial: 'ready',
     states: {
       ready: { always: { guard: not('paused'), target: 'executing' } },
       executing: {
-        entry: `countAttempt:${name}`,
+        entry: `countAttempt:${step}`,
         invoke: {
-          id: name,
-          src: name,
+          id: step,
+          src: step,
           input: ({ context }: Heard): StepInput => ({
             input: context.input,
             results: context.results,
-            attempt: attemptOf(context.attempts, name),
+            attempt: attemptOf(context.attempts, step),
           }),
-          onDone: { target: onDone, actions: `keepResult:${name}` },
+          onDone: { target: onDone, actions: `keepResult:${step}` },
           onError: afterFailure,
         },
-        after: { [`timeoutMs:${name}`]: afterFailure },
+        after: { [`timeoutMs:${step}`]: afterFailure },
       },
-      backingOff: { after: { [`backoffMs:${name}`]: 'ready' } },
+      backingOff: { on: { retry: 'ready' }, after: { [`backoffMs:${step}`]: 'ready' } },
     },
   };
 }
 
-const attemptOf = (attempts: Context['attempts'], name: string): number => attempts[name] ?? 0;
+const attemptOf = (attempts: Context['attempts'], step: string): number => attempts[step] ?? 0;
 
 const mayTryAgain =
-  (step: StepPlan) =>
-  ({ context, event }: Heard): boolean =>
-    canRetry(step.retry, attemptOf(context.attempts, step.name), errorOf(event, step));
+  (step: string) =>
+  (heard: Heard): boolean => {
+    const { policy, attempts } = heard.context;
+    return canRetry(activityPolicy(policy, step).retry, attemptOf(attempts, step), errorOf(heard, step));
+  };
+
+const timeoutOf =
+  (step: string) =>
+  ({ context: { policy } }: Heard): number =>
+    activityPolicy(policy, step).timeoutMs;
 
 const backoffOf =
-  ({ name, retry }: StepPlan) =>
-  ({ context: { attempts, error } }: Heard): number =>
-    retryDelayMs(retry, attemptOf(attempts, name), error ?? {}, random());
+  (step: string) =>
+  ({ context: { policy, attempts, unavailable, error } }: Heard): number =>
+    retryDelayMs(activityPolicy(policy, step).retry, attemptOf(attempts, step), unavailable, error, random());
 
-/** An attempt fails because its activity says so, or because its time is up. */
-function errorOf(event: AnyEventObject, { name, timeoutMs }: StepPlan): SerializedError {
-  if ('error' in event) return serializeError(event.error);
-  return timeoutError('AttemptTimeoutError', `an attempt of step ${name} took longer than ${timeoutMs} ms`);
-}
-
-const timeoutError = (name: 'RunTimeoutError' | 'AttemptTimeoutError', message: string): SerializedError => ({ name, message });
+const errorOf = ({ context: { policy }, event }: Heard, step: string): SerializedError =>
+  attemptError(event, step, activityPolicy(policy, step).timeoutMs);

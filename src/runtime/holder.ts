@@ -9,6 +9,7 @@ import type { Lane } from '../domain/job-type.ts';
 import { isAsleep } from '../domain/parking.ts';
 import { advanceRun, type Decision, type Facts, NOBODY, type Run, restartRun, resumeRun, runAfter, startRun } from '../domain/run.ts';
 import type { Actor, LeaseMark, Parent } from '../domain/run-event.ts';
+import type { RunPolicy } from '../domain/run-policy.ts';
 import type { FoldableStatechart } from '../domain/statechart/fold.ts';
 import { serializeError } from '../domain/statechart/serialized-error.ts';
 import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
@@ -21,6 +22,8 @@ export interface HolderOptions {
   readonly jobType: JobTypeId;
   readonly statechart: FoldableStatechart;
   readonly activities: Activities;
+  /** For a run that begins here; one that has begun keeps its own. */
+  readonly policy: RunPolicy;
   readonly runs: RunLog;
   readonly clock: Clock;
   readonly identity: Identity;
@@ -44,6 +47,8 @@ export interface Held {
   /** The run is expected to exist. */
   readonly again?: 'continue' | 'restart' | undefined;
   readonly traceparent?: string | undefined;
+  /** After this the run must not begin any more. One that has begun goes on. */
+  readonly startBy?: Instant | undefined;
   readonly lane: Lane;
   readonly command: number;
   readonly delivery: number;
@@ -83,7 +88,8 @@ export class Holder {
   }
 
   /**
-   * @throws {InvalidCommandError} The first event of the run would be too large, the run exists with another input, or does not exist.
+   * @throws {InvalidCommandError} The first event of the run would be too large, the run exists with another input, or it does not exist
+   * and is expected to, or it is too late for it to begin.
    * @throws {StatechartCodeError} The statechart's own code threw: nothing was appended, a fixed deployment continues the run.
    * @throws {DefinitionChangedError} The run began on another definition: nothing was appended (invariant 9).
    * @throws {StorageRefusedError} The log takes no events at the moment: try later.
@@ -124,6 +130,8 @@ export class Holder {
       if (known !== undefined) return this.#takeOver(known);
       if (again !== undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${this.#options.jobType}`);
     }
+    const { startBy } = this.#held;
+    if (startBy !== undefined && this.#options.clock.now() > startBy) return this.#begunInTime(startBy);
     const decision = this.#decideStart();
     const run = await this.#append(decision, NO_EVENT);
     if (run === undefined) return this.#takeOver((await this.#load('exact'))!);
@@ -132,9 +140,20 @@ export class Holder {
     return run;
   }
 
+  /** It is too late to begin the run, but not to go on with it. */
+  async #begunInTime(startBy: Instant): Promise<Run | HoldResult> {
+    const known = await this.#load('exact');
+    if (known !== undefined) return this.#takeOver(known);
+    throw new InvalidCommandError(
+      'QUEUE_TIMEOUT',
+      `run ${this.#held.runId} of ${this.#options.jobType} was to begin by ${new Date(startBy).toISOString()}, and did not: send a new command if it is still wanted`,
+    );
+  }
+
   #decideStart(): Decision {
+    const { statechart, jobType, policy } = this.#options;
     try {
-      return startRun(this.#options.statechart, { ...this.#held, jobType: this.#options.jobType }, this.#facts(this.#held.actor));
+      return startRun(statechart, { ...this.#held, jobType, policy }, this.#facts(this.#held.actor));
     } catch (error) {
       if (!(error instanceof SnapshotTooLargeError)) throw error;
       throw new InvalidCommandError('COMMAND_TOO_LARGE', error.message, { cause: error }); // there is no run that could fail
@@ -176,9 +195,9 @@ export class Holder {
 
   /** A run that has ended otherwise than well begins anew, in the same history. Undefined: somebody else appended first. */
   async #restart(known: Run): Promise<Run | undefined> {
-    const { jobType, runs, statechart, observer } = this.#options;
+    const { jobType, runs, statechart, policy, observer } = this.#options;
     const first = await runs.first(jobType, this.#held.runId);
-    const decision = restartRun(statechart, known, first?.event.data.input, this.#facts(this.#held.actor));
+    const decision = restartRun(statechart, known, { input: first?.event.data.input, policy }, this.#facts(this.#held.actor));
     const run = await this.#append(decision, known.sequence);
     if (run === undefined) return undefined;
     observer.started(jobType);

@@ -14,6 +14,7 @@ import {
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
 import { PARK_AFTER_MS } from '../domain/parking.ts';
+import { type PolicyDefaults, type RunPolicy, resolvePolicy } from '../domain/run-policy.ts';
 import { concernsOthers, setWake, tellEnd } from './handover.ts';
 import { Holder, type HoldResult } from './holder.ts';
 import type { RunnableJobType } from './job-types.ts';
@@ -61,6 +62,8 @@ export interface HostOptions {
   readonly activityGraceMs?: number;
   /** How long runs may go on while the process stops: short work ends here, long work moves. @default 500 */
   readonly stopGraceMs?: number;
+  /** For what job types do not state themselves; of runs that begin from now on. @default POLICY_DEFAULTS */
+  readonly policyDefaults?: PolicyDefaults;
 }
 
 export const DEFAULT_CONCURRENCY = 16;
@@ -96,7 +99,7 @@ export class Host {
   }
 
   async start(): Promise<void> {
-    const { jobTypes, leases, news, slots = DEFAULT_SLOTS, parkAfterMs = PARK_AFTER_MS } = this.#options;
+    const { jobTypes, leases, news, slots = DEFAULT_SLOTS, parkAfterMs = PARK_AFTER_MS, policyDefaults } = this.#options;
     this.#heartbeat = setInterval(() => this.#extendAll(), leases.leaseMs / 3);
     this.#news = news.listen(
       (run) => this.#moved((held) => held.runId === run.runId && held.jobType === run.jobType),
@@ -106,15 +109,16 @@ export class Host {
     for (const jobType of jobTypes) {
       const concurrency = jobType.definition.concurrency ?? DEFAULT_CONCURRENCY;
       const lane = 'normal';
+      const policy = resolvePolicy(jobType.definition.policy, policyDefaults);
       this.#feeds.push(
         await leases.open({
           commands: { kind: 'start', jobType: jobType.id, lane },
           slots: Math.min(slots, concurrency),
           concurrency,
-          onLease: (lease) => this.#onLease(jobType, lane, lease),
+          onLease: (lease) => this.#onLease(jobType, { lane, policy }, lease),
         }),
       );
-      const desk = new SignalDesk(options, jobType);
+      const desk = new SignalDesk({ ...options, policy }, jobType);
       const onLease = (lease: Lease) => this.#briefly(desk.hear(lease));
       this.#feeds.push(await leases.open({ commands: { kind: 'signal', jobType: jobType.id }, slots: SIGNALS_AT_ONCE, onLease }));
     }
@@ -165,7 +169,7 @@ export class Host {
     for (const held of this.#held.values()) if (concerns(held)) held.holder.moved();
   }
 
-  async #onLease(jobType: RunnableJobType, lane: Lane, lease: Lease): Promise<void> {
+  async #onLease(jobType: RunnableJobType, { lane, policy }: { lane: Lane; policy: RunPolicy }, lease: Lease): Promise<void> {
     if (this.#stopping) return lease.handBack(0);
     let request: StartRequest;
     try {
@@ -182,7 +186,7 @@ export class Host {
     const { leases, parkAfterMs = PARK_AFTER_MS, activityGraceMs = DEFAULT_ACTIVITY_GRACE_MS, ...rest } = this.#options;
     const { id, statechart, activities } = jobType;
     const holder = new Holder(
-      { ...rest, jobType: id, statechart, activities, commandExists: leases.exists, parkAfterMs, activityGraceMs },
+      { ...rest, jobType: id, statechart, activities, policy, commandExists: leases.exists, parkAfterMs, activityGraceMs },
       {
         ...request,
         traceparent: request.traceparent ?? rest.identity.traceparent(),

@@ -1,11 +1,11 @@
 /** All that the loops of `runtime/` know of the world. */
-import type { AnyEventObject } from 'xstate';
 import type { Progress } from '../domain/activity.ts';
 import type { CommandSelection } from '../domain/command-selection.ts';
 import type { DeadLetterOrigin } from '../domain/dead-letter.ts';
 import type { Instant, JobTypeId, RunId, ScheduleId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
 import type { Actor, Parent, RunEvent } from '../domain/run-event.ts';
+import type { Signal } from '../domain/signal.ts';
 
 /** An event of a run as it stands in the log. */
 export interface StoredRunEvent {
@@ -217,7 +217,7 @@ export interface Wake {
   readonly lane?: Lane | undefined;
 }
 export interface SignalMessage {
-  readonly event: AnyEventObject;
+  readonly event: Signal['event'];
   readonly actor?: Actor | undefined;
   readonly optional?: boolean;
   readonly messageId?: string;

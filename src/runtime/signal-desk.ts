@@ -5,6 +5,7 @@
 import { type AlmanacError, InvalidCommandError, ReservedEventError, StatechartCodeError, VersionConflictError } from '../domain/errors.ts';
 import type { RunId, Sequence } from '../domain/ids.ts';
 import { advanceRun, cancelRun, type Decision, type Facts, NOBODY, type Run, runAfter, startRun } from '../domain/run.ts';
+import type { RunPolicy } from '../domain/run-policy.ts';
 import { CANCEL, parseSignal, type Signal } from '../domain/signal.ts';
 import { describeState, isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
 import { concernsOthers, setWake, tellEnd } from './handover.ts';
@@ -23,6 +24,8 @@ export interface SignalDeskOptions extends UnusableOptions {
   readonly identity: Identity;
   readonly observer: RunObserver;
   readonly parkAfterMs: number;
+  /** For runs that begin here. */
+  readonly policy: RunPolicy;
 }
 
 export class SignalDesk {
@@ -135,7 +138,7 @@ export class SignalDesk {
     const traceparent = request.traceparent ?? this.#options.identity.traceparent();
     const mark = { command: command.command, delivery: 0, holder: this.#options.identity.source };
     const facts = { ...this.#facts(mark), actor: request.actor };
-    const decision = startRun(statechart, { ...request, jobType: id, traceparent }, facts);
+    const decision = startRun(statechart, { ...request, jobType: id, policy: this.#options.policy, traceparent }, facts);
     return (await this.#append({ jobType: id, runId, sequence: 0 as Sequence }, decision)) ?? this.#load(runId);
   }
 

@@ -1,7 +1,7 @@
 /** What a start command asks for, whoever reads it: its holder, or a signal that meets it in the queue. */
-import type { RunId } from '../domain/ids.ts';
+import type { Instant, RunId } from '../domain/ids.ts';
 import type { Actor, Parent } from '../domain/run-event.ts';
-import { parseInput, parseStartCommand } from '../domain/start-command.ts';
+import { parseInput, parseStartCommand, startDeadline } from '../domain/start-command.ts';
 import type { RunnableJobType } from './job-types.ts';
 import type { StoredCommand } from './ports.ts';
 
@@ -12,16 +12,20 @@ export interface StartRequest {
   readonly parent?: Parent | undefined;
   readonly again?: 'continue' | 'restart' | undefined;
   readonly traceparent?: string | undefined;
+  /** After this the run must not begin any more. One that has begun goes on. */
+  readonly startBy?: Instant | undefined;
 }
 
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** @throws {InvalidCommandError} Nobody can carry it out. */
 export function startRequestOf({ definition }: RunnableJobType, command: StoredCommand): StartRequest {
-  const { key, input, actor, parent, again } = parseStartCommand(command.body);
+  const parsed = parseStartCommand(command.body);
+  const { key, input, actor, parent, again } = parsed;
   const { traceparent } = command.headers;
   return {
     runId: key ?? runIdOfCommand(command),
+    startBy: startDeadline(parsed, command.publishedAt, definition.queueTimeoutMs),
     input: again === undefined ? parseInput(definition.input, input) : undefined,
     actor,
     parent,

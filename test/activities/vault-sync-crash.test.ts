@@ -86,8 +86,8 @@ describe('a run that changes hands', () => {
       };
       const signal = new AbortController().signal;
       await reconcileBlocks({ tiers: [1, 2, 3] }, { ...JSON.parse(start), signal, progress, log: { info: ignore, warn: ignore } });`;
-    const { jobType, idempotencyKey } = activityContext(START);
-    const args = [fixture.root, fixture.graphFile, String(fixture.now), JSON.stringify({ jobType, idempotencyKey })];
+    const { jobType, runId, activityId } = activityContext(START);
+    const args = [fixture.root, fixture.graphFile, String(fixture.now), JSON.stringify({ jobType, runId, activityId })];
     const child = spawn(process.execPath, ['--input-type=module', '-e', script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
     const [doneAtDeath] = (await once(child.stdout, 'data')) as [Buffer];
     child.kill('SIGKILL');
@@ -114,10 +114,17 @@ describe('a run that changes hands', () => {
     expect(again.progressed).toEqual([{ done: 300, total: 300, note: 'files' }]);
     expect(first).toEqual(expected.result);
   });
-  it('begins anew in another visit', async () => {
+  it('ends as an undisturbed one, too, when another attempt of the same run goes on', async () => {
     await dyingHolder(100);
-    const { counters } = await holder((graph) => reconcile(graph, activityContext({ ...START, visit: 2 })));
+    const context = activityContext({ ...START, visit: 2 });
+    expect(await holder((graph) => reconcile(graph, context))).toEqual(expected.result);
+    expect(context.progressed[0]!.done).toBeGreaterThanOrEqual(36);
+  });
+  it('begins anew in another run', async () => {
+    await dyingHolder(100);
+    const { counters } = await holder((graph) => reconcile(graph, activityContext({ ...START, runId: 'calm-morning' })));
     expect(counters.files_processed).toBe(300);
+    expect(counters).not.toEqual(JSON.parse(JSON.stringify(expected.result)).counters);
   });
 });
 

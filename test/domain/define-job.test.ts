@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { ActivityContext } from '../../src/domain/activity.ts';
 import { defineJob } from '../../src/domain/define-job.ts';
-import { OutputValidationError, RetryAfterError, TerminalError } from '../../src/domain/errors.ts';
+import { OutputValidationError, RetryAfterError, TerminalError, UnavailableError } from '../../src/domain/errors.ts';
 import { type Instant, instant } from '../../src/domain/ids.ts';
+import { type RunPolicy, resolvePolicy } from '../../src/domain/run-policy.ts';
 import { foldable } from '../../src/domain/statechart/fold.ts';
 import { lint, lintForHost } from '../../src/domain/statechart/lint.ts';
 import { type SerializedError, serializeError } from '../../src/domain/statechart/serialized-error.ts';
@@ -16,6 +17,7 @@ import { MINUTE_MS, threeSteps } from '../support/three-steps.ts';
 
 const { jobType, activities } = threeSteps();
 const INPUT = jobType.input.parse({});
+const POLICY = resolvePolicy(jobType.policy, { maxAttempts: 3, attemptTimeoutMs: 1 });
 const OUTPUTS: Readonly<Record<string, unknown>> = {
   download: { path: '/tmp/a.png' },
   resize: { path: '/tmp/a-small.png', widths: [640] },
@@ -29,8 +31,8 @@ class Walk {
   snapshot: Snapshot;
   #revision = 1;
 
-  constructor() {
-    this.snapshot = this.statechart.start(INPUT, this.#environment()).snapshot;
+  constructor(policy: RunPolicy = POLICY) {
+    this.snapshot = this.statechart.start(INPUT, { ...this.#environment(), policy }).snapshot;
   }
 
   get state(): string {
@@ -149,6 +151,64 @@ describe('a run of steps', () => {
     expect(run.state).toBe('failed');
   });
 
+  it('has the numbers of the settings where nobody states others, and of the policy it started with wherever it is', () => {
+    const run = new Walk(resolvePolicy({}, { maxAttempts: 2, attemptTimeoutMs: 7_000 }));
+    expect([run.msUntil('timeoutMs:download'), run.msUntil('runTimeoutMs')]).toEqual([7_000, 24 * 60 * MINUTE_MS]);
+    run.failed('download');
+    run.elapse('backoffMs:download');
+    run.failed('download');
+    expect(run.state).toBe('failed');
+  });
+
+  it('begins the same attempt again, as often as it takes, when nothing was tried', () => {
+    const run = new Walk();
+    for (let times = 0; times < 10; times++) {
+      run.failed('download', new UnavailableError('the vault', 'it is not mounted', 50_000));
+      expect(run.state).toBe('running.download.backingOff');
+      expect(run.msUntil('backoffMs:download')).toBe(50_000);
+      run.elapse('backoffMs:download');
+      expect(run.stepInput).toMatchObject({ attempt: 1 });
+    }
+    run.failed('download');
+    run.elapse('backoffMs:download');
+    expect(run.stepInput).toMatchObject({ attempt: 2 });
+    run.failed('download', new UnavailableError('the vault', 'it is not mounted', 0));
+    expect(run.msUntil('backoffMs:download')).toBeLessThan(2_000); // no shorter than after any second attempt
+    run.elapse('backoffMs:download');
+    run.done('download');
+    expect(run.snapshot.context).toMatchObject({ attempts: { download: 2, resize: 1 }, unavailable: 0, error: null });
+  });
+
+  it('meets the deadline of the run when what it needs stays out of order', () => {
+    const run = new Walk();
+    while (run.at < 1_000_000 + 59 * MINUTE_MS) {
+      run.failed('download', new UnavailableError('the vault', 'it is not mounted', 10 * MINUTE_MS));
+      if (run.msUntil('runTimeoutMs') <= run.msUntil('backoffMs:download')) break;
+      run.elapse('backoffMs:download');
+    }
+    run.elapse('runTimeoutMs');
+    expect(run.snapshot).toMatchObject({
+      value: 'timedOut',
+      output: { attempts: { download: 1 }, error: { cause: { code: 'UNAVAILABLE' } } },
+    });
+  });
+
+  it('tries at once when it is told to retry, unless it is paused', () => {
+    const run = new Walk();
+    expect(run.hear('retry')).toBe(false); // it does not wait
+    run.failed('download', new RetryAfterError('busy', 600_000));
+    run.hear('retry');
+    expect(run.state).toBe('running.download.executing');
+    expect(run.stepInput).toMatchObject({ attempt: 2 });
+    expect(Object.keys(run.snapshot.timers!).filter((id) => id.includes('backoffMs'))).toEqual([]);
+    run.failed('download', new RetryAfterError('busy', 600_000));
+    run.hear('pause');
+    run.hear('retry');
+    expect(run.state).toBe('running.download.ready');
+    run.hear('resume');
+    expect(run.stepInput).toMatchObject({ attempt: 3 });
+  });
+
   it('waits as long as the other side asks for', () => {
     const run = new Walk();
     run.failed('download', new RetryAfterError('busy', 600_000));
@@ -167,7 +227,7 @@ describe('a run of steps', () => {
     run.elapse('timeoutMs:download');
     expect(run.state).toBe('failed');
     expect(run.snapshot.output).toMatchObject({
-      error: { name: 'AttemptTimeoutError', message: 'an attempt of step download took longer than 60000 ms' },
+      error: { name: 'AttemptTimeoutError', message: 'an attempt of download took longer than 60000 ms' },
     });
   });
 
@@ -215,18 +275,18 @@ describe('a run of steps', () => {
   });
 
   it('folds to the states of XState’s own interpreter, from memory', () => {
-    const events = [{ type: 'pause' }, { type: 'resume' }, { type: 'resume' }, { type: 'cancel' }, { type: 'unheard.of' }];
+    const types = ['pause', 'resume', 'resume', 'cancel', 'retry', 'unheard.of'];
+    const events = types.map((type) => ({ type }));
     const seldomCancelled = events.filter(({ type }) => type !== 'cancel');
     const reached = new Set([
-      ...expectFoldEqualsInterpreter(jobType.machine, INPUT, { events, seeds: 100, outputs: OUTPUTS }),
-      ...expectFoldEqualsInterpreter(jobType.machine, INPUT, { events: seldomCancelled, seeds: 200, outputs: OUTPUTS }),
+      ...expectFoldEqualsInterpreter(jobType.machine, INPUT, { events, seeds: 100, outputs: OUTPUTS, policy: POLICY }),
+      ...expectFoldEqualsInterpreter(jobType.machine, INPUT, { events: seldomCancelled, seeds: 200, outputs: OUTPUTS, policy: POLICY }),
     ]);
     const steps = ['download', 'resize', 'upload'];
     const below = (state: string) => steps.map((step) => ({ running: { [step]: state } }));
     const finals = ['succeeded', 'failed', 'cancelled', 'timedOut'];
-    const backingOff = below('backingOff').slice(0, 2); // the third has one attempt
     expect([...reached].sort()).toEqual(
-      [...below('ready'), ...below('executing'), ...backingOff, ...finals].map((state) => JSON.stringify(state)).sort(),
+      [...below('ready'), ...below('executing'), ...below('backingOff'), ...finals].map((state) => JSON.stringify(state)).sort(),
     );
   });
 
@@ -275,7 +335,26 @@ describe('a definition', () => {
     const { jobType: defined } = defineJob({ ...job, cron: '0 3 * * *', concurrency: 2, retry: { maxAttempts: 2 }, timeoutMs: 1 })
       .step('a', step)
       .build();
-    expect(defined).toEqual({ ...job, cron: '0 3 * * *', concurrency: 2, machine: defined.machine });
+    const policy = { timeoutMs: 1, each: { retry: { maxAttempts: 2 } } };
+    expect(defined).toEqual({ ...job, cron: '0 3 * * *', concurrency: 2, policy, machine: defined.machine });
+  });
+
+  it('states what its steps state, and nothing else', () => {
+    const { jobType: defined } = defineJob({ ...job, stepTimeoutMs: 5 })
+      .step('a', step)
+      .step('b', { ...step, retry: { factor: 3 }, timeoutMs: 7 })
+      .build();
+    expect(defined.policy).toEqual({ each: { timeoutMs: 5 }, activities: { b: { retry: { factor: 3 }, timeoutMs: 7 } } });
+  });
+
+  it('has a structure that no number is part of', () => {
+    const one = defineJob({ ...job, timeoutMs: 1 })
+      .step('a', step)
+      .build();
+    const other = defineJob({ ...job, timeoutMs: 2, retry: { maxAttempts: 9 } })
+      .step('a', { ...step, timeoutMs: 3 })
+      .build();
+    expect(foldable(one.jobType.machine).definitionHash).toBe(foldable(other.jobType.machine).definitionHash);
   });
 
   it('has an id that can be part of a subject', () => {

@@ -1,8 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RetryAfterError, TerminalError } from '../../src/domain/errors.ts';
-import { backoffMs, canRetry, DEFAULT_RETRY, problemOf, type RetryPolicy, retryDelayMs } from '../../src/domain/retry.ts';
-import { MAX_RETRY_AFTER_MS, serializeError } from '../../src/domain/statechart/serialized-error.ts';
+import { RetryAfterError, TerminalError, UnavailableError } from '../../src/domain/errors.ts';
+import {
+  attemptError,
+  backoffMs,
+  canRetry,
+  DEFAULT_RETRY,
+  nextAttempt,
+  problemOf,
+  type RetryPolicy,
+  retryDelayMs,
+  runTimeoutError,
+  unavailableInARow,
+} from '../../src/domain/retry.ts';
+import { MAX_RETRY_AFTER_MS, type SerializedError, serializeError } from '../../src/domain/statechart/serialized-error.ts';
 
 const policy = fc
   .record({
@@ -65,8 +76,29 @@ describe('the wait after a failed attempt', () => {
   it('is never shorter than the other side asks for', () => {
     fc.assert(
       fc.property(policy, attempt, unit, fc.nat(100_000_000), (of, after, chance, retryAfterMs) => {
-        expect(retryDelayMs(of, after, { retryAfterMs }, chance)).toBe(Math.max(retryAfterMs, backoffMs(of, after, chance)));
-        expect(retryDelayMs(of, after, {}, chance)).toBe(backoffMs(of, after, chance));
+        expect(retryDelayMs(of, after, 0, { retryAfterMs }, chance)).toBe(Math.max(retryAfterMs, backoffMs(of, after, chance)));
+        expect(retryDelayMs(of, after, 0, {}, chance)).toBe(backoffMs(of, after, chance));
+      }),
+    );
+  });
+
+  it('is that of the attempt when nothing was tried, and grows when that happens again and again', () => {
+    const outage: Pick<SerializedError, 'unavailable' | 'retryAfterMs'> = { unavailable: true };
+    const waits = (after: number, times: number) => {
+      let inARow = 0;
+      return Array.from({ length: times }, () => {
+        inARow = unavailableInARow(inARow, outage);
+        return retryDelayMs({ ...DEFAULT_RETRY, jitter: 'none' }, after, inARow, outage, 0);
+      });
+    };
+    expect(waits(1, 8)).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+    expect(waits(3, 4)).toEqual([4_000, 4_000, 4_000, 8_000]);
+    expect([unavailableInARow(7, {}), unavailableInARow(7, { unavailable: true })]).toEqual([0, 8]);
+    fc.assert(
+      fc.property(policy, attempt, fc.nat(5_000), unit, (of, after, inARow, chance) => {
+        const waitMs = retryDelayMs(of, after, inARow, outage, chance);
+        expect(waitMs).toBeGreaterThanOrEqual(backoffMs(of, after, chance));
+        expect(waitMs).toBeLessThanOrEqual(of.maxMs);
       }),
     );
   });
@@ -83,6 +115,48 @@ describe('another attempt', () => {
   it('does not follow what can only fail again', () => {
     expect(canRetry(of, 1, serializeError(new TerminalError('no such vault')))).toBe(false);
     expect(canRetry(of, 1, { retryable: true })).toBe(true);
+    expect(canRetry(of, 1, { retryable: false, unavailable: true })).toBe(false);
+  });
+
+  it('is the same one again, whatever was used up, when nothing was tried', () => {
+    const error = serializeError(new UnavailableError('the vault', 'not mounted', 1));
+    expect([1, 3, 99].map((number) => [canRetry(of, number, error), nextAttempt(number, error)])).toEqual([
+      [true, 1],
+      [true, 3],
+      [true, 99],
+    ]);
+    expect([nextAttempt(0, null), nextAttempt(1, serializeError(new Error('try again')))]).toEqual([1, 2]);
+  });
+
+  it('is the last one exactly when so many have failed as the policy allows, however often nothing was tried between them', () => {
+    const error = fc.constantFrom({}, { unavailable: true as const }, { retryable: true });
+    fc.assert(
+      fc.property(policy, fc.array(error, { maxLength: 60 }), ({ maxAttempts: most, ...rest }, errors) => {
+        const limited = { ...rest, maxAttempts: 1 + (most % 10) };
+        let number = nextAttempt(0, null);
+        let failed = 0;
+        for (const ended of errors) {
+          if (!('unavailable' in ended)) failed++;
+          expect(canRetry(limited, number, ended)).toBe('unavailable' in ended || failed < limited.maxAttempts);
+          if (!canRetry(limited, number, ended)) return;
+          number = nextAttempt(number, ended);
+          expect(number).toBe(failed + 1);
+        }
+      }),
+    );
+  });
+});
+
+describe('an attempt ends with', () => {
+  it('what its activity threw', () => {
+    expect(attemptError({ type: 'xstate.error.actor.a', error: new TerminalError('no') }, 'a', 5)).toMatchObject({ code: 'TERMINAL' });
+  });
+
+  it('the end of its time, or of that of the run, with what failed before', () => {
+    const error = attemptError({ type: 'xstate.after.x' }, 'a', 5);
+    expect(error).toEqual({ name: 'AttemptTimeoutError', message: 'an attempt of a took longer than 5 ms' });
+    expect(runTimeoutError(9, null)).toEqual({ name: 'RunTimeoutError', message: 'the run took longer than 9 ms' });
+    expect(runTimeoutError(9, error)).toMatchObject({ name: 'RunTimeoutError', cause: error });
   });
 });
 

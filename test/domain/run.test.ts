@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, setup } from 'xstate';
+import { z } from 'zod';
+import { defineJob } from '../../src/domain/define-job.ts';
 import { instant, type JobTypeId, type RunId, type Sequence } from '../../src/domain/ids.ts';
+import type { JobType } from '../../src/domain/job-type.ts';
 import { advanceRun, type Decision, type Run, resumeRun, runAfter, startRun, verifyNext } from '../../src/domain/run.ts';
 import { parseRunEvent, type RunEvent } from '../../src/domain/run-event.ts';
+import { resolvePolicy } from '../../src/domain/run-policy.ts';
 import { activity } from '../../src/domain/statechart/declare-activity.ts';
-import { activityDone, foldable } from '../../src/domain/statechart/fold.ts';
+import { activityDone, activityFailed, foldable } from '../../src/domain/statechart/fold.ts';
 import { HistoryVerifier } from '../../src/runtime/history-verifier.ts';
 import { jobOf } from '../support/jobs.ts';
 
@@ -25,7 +29,7 @@ const machine: AnyStateMachine = setup({
 });
 const { jobType } = jobOf(machine);
 const statechart = foldable(machine);
-const sample = { jobType: 'sample' as JobTypeId, runId: 'r1' as RunId };
+const sample = { jobType: 'sample' as JobTypeId, runId: 'r1' as RunId, policy: resolvePolicy() };
 let ids = 0;
 const factsAt = (minute: number, delivery = 1) => ({
   eventId: `event-${++ids}`,
@@ -89,6 +93,37 @@ it('a run goes on the same whether its snapshot stayed in memory or went through
       { event: parseRunEvent(next.bytes), bytes: next.bytes },
     ),
   ).not.toThrow();
+});
+
+describe('the numbers a run started with', () => {
+  const deployed = (most: number, ms: number) =>
+    defineJob({ id: 'sample', summary: '', input: z.object({}), timeoutMs: 3 * ms, stepTimeoutMs: ms, retry: { maxAttempts: most } })
+      .step('fetch', { output: z.null(), run: async () => null })
+      .build().jobType;
+  const [before, after] = [deployed(2, 60_000), deployed(9, 1_000)];
+  const start = () => startRun(foldable(before.machine), { ...sample, input: {}, policy: resolvePolicy(before.policy) }, factsAt(0));
+  const failed = activityFailed('fetch', 3, { name: 'Error', message: 'try again' });
+  const verified = (by: JobType, history: readonly Uint8Array[]) => {
+    const verifier = new HistoryVerifier([by], { complete: true });
+    for (const bytes of history) verifier.take({ ...sample, sequence: 0 as Sequence, event: parseRunEvent(bytes), bytes });
+    return verifier.result().problems;
+  };
+
+  it('are in its first event only, and what a later deployment says does not matter to the fold', () => {
+    const first = start();
+    const second = advanceRun(foldable(after.machine), stored(first, 1), failed, factsAt(0))!;
+    expect(first.event.data.policy).toEqual(resolvePolicy(before.policy));
+    expect(second.event.data).not.toHaveProperty('policy');
+    expect(second.event.data.to).toBe('running.fetch.backingOff');
+    for (const by of [before, after]) expect(verified(by, [first.bytes, second.bytes])).toEqual([]);
+  });
+
+  it('cannot be altered unseen', () => {
+    const forged = altered(start().bytes, ({ data }) => (data.policy = resolvePolicy(after.policy)));
+    const lost = altered(start().bytes, ({ data }) => delete data.policy);
+    expect(verified(before, [forged])).toEqual([expect.stringMatching(/another snapshot/)]);
+    expect(verified(before, [lost])).toEqual([expect.stringMatching(/policy\(\) works only while a run starts/)]);
+  });
 });
 
 describe('verifying finds', () => {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { AnyEventObject } from 'xstate';
 import { jobTypes } from '../../machines/index.ts';
+import { resolvePolicy, type StatedPolicy } from '../../src/domain/run-policy.ts';
 import { lint, lintForHost } from '../../src/domain/statechart/lint.ts';
 import { expectFoldEqualsInterpreter } from '../support/expect-fold-equals-interpreter.ts';
 
@@ -11,6 +12,8 @@ interface Sample {
   readonly outputs: Readonly<Record<string, unknown>>;
   /** Every state that random sequences must have reached. */
   readonly states: readonly string[];
+  /** Numbers with which they are reached often. */
+  readonly policy: StatedPolicy;
 }
 
 const nothingFound = { counts: {}, listed: [] };
@@ -18,14 +21,15 @@ const counters = { files_processed: 2, blocks_processed: 3, blocks_unchanged: 1,
 const samples: Readonly<Record<string, Sample>> = {
   'vault-sync': {
     input: { tiers: [1, 2, 3] },
-    events: [{ type: 'unheard.of' }],
+    events: [{ type: 'retry' }, { type: 'unheard.of' }],
     outputs: {
       scanVault: { files: 2 },
       reconcileBlocks: { counters, problems: nothingFound },
       validateReferences: { ...nothingFound, markers_checked: 3, links_checked: 1 },
       writeReport: null,
     },
-    states: ['scanning', 'reconciling', 'validatingReferences', 'reporting', 'succeeded', 'failed'],
+    states: ['scanning', 'reconciling', 'validatingReferences', 'reporting', 'retrying', 'succeeded', 'failed', 'timedOut'],
+    policy: { timeoutMs: 5_400_000 },
   },
 };
 
@@ -34,7 +38,11 @@ it.each(jobTypes.map((jobType) => [jobType.id, jobType] as const))(
   (id, { machine, input }) => {
     const sample = samples[id];
     if (sample === undefined) throw new Error(`add a sample of ${id} to this test`);
-    const reached = expectFoldEqualsInterpreter(machine, input.parse(sample.input), { ...sample, seeds: 200 });
+    const reached = expectFoldEqualsInterpreter(machine, input.parse(sample.input), {
+      ...sample,
+      seeds: 200,
+      policy: resolvePolicy(sample.policy),
+    });
     expect([...reached].sort()).toEqual(sample.states.map((state) => JSON.stringify(state)).sort());
   },
 );

@@ -13,6 +13,7 @@ import { processIdentity } from '../../src/adapters/system/identity.ts';
 import type { Activity } from '../../src/domain/activity.ts';
 import { defineJob } from '../../src/domain/define-job.ts';
 import { instant, jobTypeId, runId } from '../../src/domain/ids.ts';
+import { resolvePolicy } from '../../src/domain/run-policy.ts';
 import { activity } from '../../src/domain/statechart/declare-activity.ts';
 import { runnable } from '../../src/runtime/job-types.ts';
 import type { Lease, StoredRunEvent } from '../../src/runtime/ports.ts';
@@ -167,6 +168,7 @@ async function deskOn(client: Client, { jobType, activities }: TestJob): Promise
       identity: processIdentity(),
       observer: { started: () => undefined, ended: () => undefined, heldBack: () => undefined },
       parkAfterMs: 5_000,
+      policy: resolvePolicy({}),
       deadLetters: natsDeadLetters(publisher),
       announcer: natsAnnouncer(connection),
       log,

@@ -1,6 +1,8 @@
 /** Plays the same moves through the fold, plain and memoised, and through XState's interpreter, and compares after each. */
 import { isDeepStrictEqual } from 'node:util';
 import type { AnyEventObject, AnyStateMachine } from 'xstate';
+import { type RunPolicy, resolvePolicy } from '../../src/domain/run-policy.ts';
+import type { SerializedError } from '../../src/domain/statechart/serialized-error.ts';
 import { outstanding } from '../../src/domain/statechart/snapshot.ts';
 import { FoldedRun } from './folded-run.ts';
 import { LiveOracle } from './live-oracle.ts';
@@ -15,6 +17,8 @@ export interface Play {
   /** What an activity answers, by its `src`. */
   readonly output: (src: string, random: SeededRandom) => unknown;
   readonly maxMoves: number;
+  /** @default as for a job type that states nothing */
+  readonly policy?: RunPolicy | undefined;
 }
 
 export type Comparison = {
@@ -34,9 +38,10 @@ export type Comparison = {
 };
 
 export function compare(play: Play, random: SeededRandom): Comparison {
-  const live = new LiveOracle(play.machine, play.input);
-  const plain = new FoldedRun(play.machine, play.input, { memoise: false });
-  const memoised = new FoldedRun(play.machine, play.input, { memoise: true });
+  const { machine, input, policy = resolvePolicy() } = play;
+  const live = new LiveOracle(machine, input, policy);
+  const plain = new FoldedRun(machine, input, policy, { memoise: false });
+  const memoised = new FoldedRun(machine, input, policy, { memoise: true });
   const moves: Move[] = [];
   const values = new Set<string>();
   const result = (verdict: Comparison['verdict'], differences: readonly string[] = []): Comparison => ({
@@ -72,9 +77,10 @@ export function compare(play: Play, random: SeededRandom): Comparison {
   }
 }
 
-const ERRORS = [
+const ERRORS: readonly SerializedError[] = [
   { name: 'Transient', message: 'try again' },
   { name: 'Fatal', message: 'give up', retryable: false },
+  { name: 'Unavailable', message: 'not now', unavailable: true, retryAfterMs: 70_000 },
 ];
 /** A chart that arms ever more timers is cut off here: every further move would only be slower. */
 const MAX_TIMERS = 40;

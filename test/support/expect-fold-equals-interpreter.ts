@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { AnyEventObject, AnyStateMachine } from 'xstate';
+import type { RunPolicy } from '../../src/domain/run-policy.ts';
 import { compare } from './differential.ts';
 import { SeededRandom } from './seeded-random.ts';
 
@@ -12,6 +13,8 @@ export interface DifferentialOptions {
   readonly outputs?: Readonly<Record<string, unknown>>;
   /** Longest sequence. @default 40 */
   readonly maxMoves?: number;
+  /** @default as for a job type that states nothing */
+  readonly policy?: RunPolicy;
 }
 
 /**
@@ -23,11 +26,11 @@ export interface DifferentialOptions {
 export function expectFoldEqualsInterpreter(
   machine: AnyStateMachine,
   input: unknown,
-  { events, seeds, outputs = {}, maxMoves = 40 }: DifferentialOptions,
+  { events, seeds, outputs = {}, maxMoves = 40, policy }: DifferentialOptions,
 ): ReadonlySet<string> {
   const reached = new Set<string>();
   for (let seed = 1; seed <= seeds; seed++) {
-    const play = { machine, input, events, maxMoves, output: (src: string) => outputs[src] ?? {} };
+    const play = { machine, input, events, maxMoves, policy, output: (src: string) => outputs[src] ?? {} };
     const { verdict, differences, threw, moves, values } = compare(play, new SeededRandom(seed));
     expect({ verdict, differences, threw }, `${machine.id}, seed ${seed}, after ${JSON.stringify(moves)}`).toEqual({
       verdict: 'equal',

@@ -2,6 +2,7 @@
 import type { AnyStateMachine } from 'xstate';
 import { StatechartCodeError } from '../../src/domain/errors.ts';
 import { type Instant, instant } from '../../src/domain/ids.ts';
+import type { RunPolicy } from '../../src/domain/run-policy.ts';
 import { type Effect, SELF } from '../../src/domain/statechart/effect.ts';
 import {
   activityDone,
@@ -31,9 +32,9 @@ export class FoldedRun {
   #done: Doings = noDoings();
   readonly #toSelf: Stimulus[] = [];
 
-  constructor(machine: AnyStateMachine, input: unknown, options: Pick<FoldOptions, 'memoise'>) {
+  constructor(machine: AnyStateMachine, input: unknown, policy: RunPolicy, options: Pick<FoldOptions, 'memoise'>) {
     this.statechart = foldable(machine, { ...options, guardCode: forbidAmbient });
-    this.#attempt(() => this.statechart.start(input, this.#environment('start')));
+    this.#attempt(() => this.statechart.start(input, { ...this.#environment('start'), policy }));
     this.startedFromMemory = this.statechart.stats.memoised > 0;
     this.#drain();
   }

@@ -60,7 +60,7 @@ export interface TestHost extends Client {
   stop(): Promise<void>;
 }
 
-type Tunable = 'slots' | 'clock' | 'triesBeforeSuspending' | 'parkAfterMs' | 'activityGraceMs' | 'stopGraceMs';
+type Tunable = 'slots' | 'clock' | 'triesBeforeSuspending' | 'parkAfterMs' | 'activityGraceMs' | 'stopGraceMs' | 'policyDefaults';
 export interface HostOnOptions extends Partial<Pick<HostOptions, Tunable>> {
   readonly leaseMs?: number;
 }

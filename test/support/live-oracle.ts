@@ -1,6 +1,7 @@
 /** The authority: XState's own interpreter on a simulated clock, with puppets for its actors. */
 import { type AnyActor, type AnyEventObject, type AnyStateMachine, createActor, SimulatedClock } from 'xstate';
 import { instant } from '../../src/domain/ids.ts';
+import type { RunPolicy } from '../../src/domain/run-policy.ts';
 import { withEnvironment } from '../../src/domain/statechart/environment.ts';
 import { implementationsOf, statesOf } from '../../src/domain/statechart/machine-walk.ts';
 import { type Doings, type Move, noDoings, seedOf, timerView, type View } from './play-view.ts';
@@ -31,9 +32,9 @@ export class LiveOracle {
   #done: Doings = noDoings();
   #illegal = false;
 
-  constructor(machine: AnyStateMachine, input: unknown) {
+  constructor(machine: AnyStateMachine, input: unknown, policy: RunPolicy) {
     this.#invoked = new Set([...statesOf(machine)].flatMap((node) => node.invoke.map(({ id }) => id)));
-    this.#actor = createActor(this.#puppetShow(machine), {
+    this.#actor = createActor(this.#puppetShow(machine, policy), {
       input,
       clock: this.#clock,
       inspect: (inspection: unknown) => this.#inspect(inspection as Inspection),
@@ -101,7 +102,7 @@ export class LiveOracle {
   }
 
   /** The same machine with puppets for actors and recorders for custom actions, seeing the clock and randomness of the test. */
-  #puppetShow(machine: AnyStateMachine): AnyStateMachine {
+  #puppetShow(machine: AnyStateMachine, policy: RunPolicy): AnyStateMachine {
     const { actors, actions } = implementationsOf(machine);
     const puppet = puppetLogic((id, event) => void this.#done.sent.push([id, event]));
     const custom = Object.entries(actions).filter(([, code]) => typeof code === 'function' && !('resolve' in code));
@@ -116,7 +117,8 @@ export class LiveOracle {
     };
     const { transition, getInitialSnapshot } = provided;
     provided.transition = (snapshot, event, scope) => withEnvironment(environment(event.type), () => transition(snapshot, event, scope));
-    provided.getInitialSnapshot = (scope, given) => withEnvironment(environment('start'), () => getInitialSnapshot(scope, given));
+    provided.getInitialSnapshot = (scope, given) =>
+      withEnvironment({ ...environment('start'), policy }, () => getInitialSnapshot(scope, given));
     return provided;
   }
 

@@ -7,20 +7,28 @@ import type { RetryPolicy } from '../../src/domain/retry.ts';
 export interface ThreeStepsOptions {
   readonly id?: string;
   readonly retry?: Partial<RetryPolicy>;
+  readonly timeoutMs?: number;
+  readonly stepTimeoutMs?: number;
   /** Called by the first step; may throw. @default returns at once */
   readonly download?: (attempt: number, context: ActivityContext) => void;
 }
 
 export const MINUTE_MS = 60_000;
 
-export const threeSteps = ({ id = 'image', retry = {}, download }: ThreeStepsOptions = {}) =>
+export const threeSteps = ({
+  id = 'image',
+  retry = {},
+  timeoutMs = 60 * MINUTE_MS,
+  stepTimeoutMs = MINUTE_MS,
+  download,
+}: ThreeStepsOptions = {}) =>
   defineJob({
     id,
     summary: 'Makes a small copy of an image',
     input: z.strictObject({ url: z.string().default('https://example.com/a.png') }),
     retry,
-    timeoutMs: 60 * MINUTE_MS,
-    stepTimeoutMs: MINUTE_MS,
+    timeoutMs,
+    stepTimeoutMs,
   })
     .step('download', {
       output: z.object({ path: z.string() }),

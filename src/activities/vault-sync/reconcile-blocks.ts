@@ -17,8 +17,8 @@ const MAX_BLOCKS = 400;
 const FILES_PER_IDLE_CHECKPOINT = 400;
 
 /**
- * Started again for the same visit, it continues behind the last checkpoint, and the counters are those of an undisturbed run. Files
- * that were added meanwhile before that place are the next run's.
+ * Started again for the same run, by another process or as another attempt, it continues behind the last checkpoint, and the counters are
+ * those of an undisturbed run. Files that were added meanwhile before that place are the next run's.
  *
  * @throws {CheckpointConflictError} Another process has the run now.
  * @throws {VaultNotFoundError}

@@ -70,5 +70,6 @@ export const isAfter = (file: VaultFile, last: VaultFile | null): boolean =>
 /** Checkpoints of one run, whatever the activity and the visit. Ids contain no slash, so no other run's key starts like this. */
 export const runPrefix = ({ jobType, runId }: { jobType: string; runId: string }): string => `${jobType}/${runId}/`;
 
-export const checkpointKey = ({ jobType, idempotencyKey }: { jobType: string; idempotencyKey: string }): string =>
-  `${jobType}/${idempotencyKey}`;
+/** Without the visit: another attempt goes on where the last one failed, with its counters. */
+export const checkpointKey = ({ jobType, runId, activityId }: { jobType: string; runId: string; activityId: string }): string =>
+  `${runPrefix({ jobType, runId })}${activityId}`;

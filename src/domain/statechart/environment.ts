@@ -1,11 +1,14 @@
 /** Time and randomness of the transition in progress: decided once by whoever decides, the same on every replay (invariant 7). */
 import type { Instant } from '../ids.ts';
+import type { RunPolicy } from '../run-policy.ts';
 
 export interface TransitionEnvironment {
   /** When the event was accepted. Stored with it, so a fold sees the same instant. */
   readonly at: Instant;
   /** Of the random numbers, e.g. `${runId}:${revision}`. Never stored, always derivable. */
   readonly seed: string;
+  /** Only while a run starts; stored with its first event, so a fold sees the same numbers. */
+  readonly policy?: RunPolicy | undefined;
 }
 
 // A transition is synchronous, so a module variable cannot be seen by another transition.
@@ -41,6 +44,17 @@ export function now(): Instant {
 export function random(): number {
   nextRandom ??= seededRandom(environmentFor('random()').seed);
   return nextRandom();
+}
+
+/**
+ * Time limits and retries of the run that starts: what its job type states, with the defaults of this deployment. Keep in the context
+ * what guards and delays need of it, because it is not there later.
+ * @throws {TypeError} Called anywhere but in the context function, an entry action or a delay of the start.
+ */
+export function policy(): RunPolicy {
+  const started = environmentFor('policy()').policy;
+  if (started === undefined) throw new TypeError('policy() works only while a run starts: keep what you need of it in the context');
+  return started;
 }
 
 /** Starts the random numbers of the transition in progress again, because it is about to be evaluated a second time. */

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { assign, createMachine, setup } from 'xstate';
 import { StatechartCodeError } from '../../../src/domain/errors.ts';
 import { instant } from '../../../src/domain/ids.ts';
-import { now, random, rewindRandom, withEnvironment } from '../../../src/domain/statechart/environment.ts';
+import { resolvePolicy } from '../../../src/domain/run-policy.ts';
+import { now, policy, random, rewindRandom, withEnvironment } from '../../../src/domain/statechart/environment.ts';
 import { foldable } from '../../../src/domain/statechart/fold.ts';
 import { forbidAmbient } from '../../support/forbid-ambient.ts';
 
@@ -43,6 +44,28 @@ describe('the environment of a transition', () => {
   it('nests: the outer one is back afterwards', () => {
     const seen = withEnvironment(environment, () => [withEnvironment({ at: instant(99), seed: 'x' }, now), now()]);
     expect(seen).toEqual([99, 1234]);
+  });
+});
+
+describe('the policy of a run', () => {
+  const keeps = (during: 'start' | 'step') =>
+    setup({ types: { context: {} as { kept: unknown } }, actions: { keep: assign({ kept: () => policy() }) } }).createMachine({
+      id: 'keeps',
+      context: () => ({ kept: during === 'start' ? policy() : null }),
+      on: { keep: { actions: 'keep' } },
+    });
+
+  it('is there while the run starts', () => {
+    const given = resolvePolicy({ timeoutMs: 5 });
+    expect(foldable(keeps('start')).start(undefined, { ...environment, policy: given }).snapshot.context).toEqual({ kept: given });
+  });
+
+  it('is not there later, nor outside of a run', () => {
+    const statechart = foldable(keeps('step'));
+    const { snapshot } = statechart.start(undefined, { ...environment, policy: resolvePolicy() });
+    const later = () => statechart.step(snapshot, { kind: 'event', event: { type: 'keep' } }, environment);
+    expect(later).toThrow(/policy\(\) works only while a run starts/);
+    expect(() => policy()).toThrow(TypeError);
   });
 });
 
