@@ -1,6 +1,8 @@
 /** What the registry knows of a job type: a statechart, the shape of its input, and how it is to be run. */
 import type { AnyStateMachine } from 'xstate';
 import type { z } from 'zod';
+import { NotFoundError } from './errors.ts';
+import type { JobTypeId } from './ids.ts';
 
 /** Start commands of a higher lane do not wait behind those of a lower one. */
 export const LANES = ['high', 'normal', 'low'] as const;
@@ -18,4 +20,11 @@ export interface JobType {
   readonly concurrency?: number;
   /** Five or six field cron expression of the default schedule; absent: on demand only. */
   readonly cron?: string;
+}
+
+/** @throws {NotFoundError} Names those there are. */
+export function jobTypeOf(jobTypes: readonly JobType[], id: JobTypeId): JobType {
+  const jobType = jobTypes.find((known) => known.id === id);
+  if (jobType !== undefined) return jobType;
+  throw new NotFoundError(`there is no job type ${id}; known are: ${jobTypes.map((known) => known.id).join(', ')}`);
 }

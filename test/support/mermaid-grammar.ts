@@ -96,8 +96,9 @@ class Parser {
 
   #doing({ name, text }: Record<string, string>): string | undefined {
     const state = this.#states.get(name!);
-    state?.text.push(text!);
-    return state === undefined ? 'is not declared' : undefined;
+    if (`${state?.path}` !== `${this.#open}`) return 'is not declared in this box';
+    state!.text.push(text!);
+    return undefined;
   }
 
   #arrow({ from, to, label = '' }: Record<string, string>): string | undefined {
