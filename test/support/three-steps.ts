@@ -7,13 +7,15 @@ import type { RetryPolicy } from '../../src/domain/retry.ts';
 export interface ThreeStepsOptions {
   readonly id?: string;
   readonly retry?: Partial<RetryPolicy>;
+  /** Of the last step. @default 1 */
+  readonly uploads?: number;
   /** Called by the first step; may throw. @default returns at once */
   readonly download?: (attempt: number, context: ActivityContext) => void;
 }
 
 export const MINUTE_MS = 60_000;
 
-export const threeSteps = ({ id = 'image', retry = {}, download }: ThreeStepsOptions = {}) =>
+export const threeSteps = ({ id = 'image', retry = {}, uploads = 1, download }: ThreeStepsOptions = {}) =>
   defineJob({
     id,
     summary: 'Makes a small copy of an image',
@@ -35,7 +37,7 @@ export const threeSteps = ({ id = 'image', retry = {}, download }: ThreeStepsOpt
     })
     .step('upload', {
       output: z.object({ at: z.string() }),
-      retry: { maxAttempts: 1 },
+      retry: { maxAttempts: uploads },
       timeoutMs: 2 * MINUTE_MS,
       run: async ({ results: { download, resize } }) => ({ at: `cdn:${download.path}:${resize.path}:${resize.widths.length}` }),
     })
