@@ -3,7 +3,7 @@ import type { AnyTransitionDefinition } from 'xstate';
 import { statesOf } from '../../src/domain/statechart/machine-walk.ts';
 import { describeState, isFinal, outcomeOf, type Snapshot } from '../../src/domain/statechart/snapshot.ts';
 import { isFailure } from '../../src/runtime/run-view.ts';
-import { type Edge, eventsOf, type Model } from './model.ts';
+import type { Edge, Model } from './model.ts';
 
 /** Outcomes that no run can have. */
 export function unreachedOutcomes({ machine, states }: Model): string[] {
@@ -35,7 +35,7 @@ export function untakenFailures({ edges }: Model): string[] {
 
 /** Active states in which nothing is going on, and that no event changes. */
 export function stuckStates({ states, edges }: Model): string[] {
-  const leavable = new Set(edges.filter(({ from, to }) => from !== to).map(({ from }) => from));
+  const leavable = new Set(edges.filter(({ from, arrives }) => from !== arrives).map(({ from }) => from));
   return states.filter((state) => !isFinal(state) && !leavable.has(state)).map(nameOfState);
 }
 
@@ -54,13 +54,16 @@ function statesWithoutWayTo({ states, edges }: Model, isWanted: (outcome: string
   return states.filter((state) => !isFinal(state) && !leading.has(state)).map(nameOfState);
 }
 
-export const canBeCancelled = ({ machine }: Model): boolean => eventsOf(machine).some(({ type }) => type === 'cancel');
+export const canBeCancelled = (model: Model): boolean => cancelsIn(model).length > 0;
 
-/** States in which `cancel` is heard and does not end the run as `cancelled`, or is not heard at all. */
-export function uncancellableStates({ edges }: Model): string[] {
-  const cancels = edges.filter(({ move }) => move.do === 'hear' && move.event.type === 'cancel');
-  return cancels.filter(({ to }) => outcomeOf(to) !== 'cancelled').map(({ from }) => nameOfState(from));
+/** States in which `cancel` is not heard, or does not end the run as `cancelled`. */
+export function uncancellableStates(model: Model): string[] {
+  return cancelsIn(model)
+    .filter(({ to }) => outcomeOf(to) !== 'cancelled')
+    .map(({ from }) => nameOfState(from));
 }
+
+const cancelsIn = ({ edges }: Model): Edge[] => edges.filter(({ move }) => move.do === 'hear' && move.event.type === 'cancel');
 
 /** Timers that fire and are still armed, or lead elsewhere than their state says. */
 export function lostTimers(model: Model): string[] {

@@ -132,7 +132,8 @@ function graphOf(
       transitions: Readonly<Record<string, { event: TimelessMove }>>;
     }[];
     return {
-      ways: new Map(paths.map(({ state, steps }) => [keyOf(state), steps.map(({ event }) => event)])),
+      // The first step of each path is the start.
+      ways: new Map(paths.map(({ state, steps }) => [keyOf(state), steps.slice(1).map(({ event }) => event)])),
       adjacent: map.map(({ state, transitions }) => ({ state, moves: Object.values(transitions).map(({ event }) => event) })),
     };
   } catch (error) {
