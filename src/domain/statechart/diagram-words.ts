@@ -1,5 +1,5 @@
 /** What stands in the boxes and at the arrows of a diagram. */
-import type { EdgeShape, StateShape } from './shape.ts';
+import { type EdgeShape, INLINE, type StateShape } from './shape.ts';
 
 export interface DiagramWords {
   readonly title: string;
@@ -42,7 +42,7 @@ class Words {
   reactions(): string[] {
     const reactions = this.#edges.filter(({ targets }) => targets.length === 0);
     return reactions.map((edge) => {
-      const named = (edge.actions ?? []).filter((action) => !action.startsWith('xstate.') && action !== '(inline)');
+      const named = (edge.actions ?? []).filter((action) => !action.startsWith('xstate.') && action !== INLINE);
       return `${this.heard(edge)}${named.length > 0 ? ` / ${named.map((action) => this.#say(action)).join(', ')}` : ''}`;
     });
   }

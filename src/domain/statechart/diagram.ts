@@ -39,8 +39,12 @@ type Names = ReadonlyMap<string, string>;
 /** Keys of the states around one, the outermost first. */
 type Around = readonly string[];
 
-/** The frame of the diagram stands for the root, unless the root does something itself or has regions. */
-const isDrawn = ({ type, invoke, edges }: StateShape): boolean => type === 'parallel' || invoke !== undefined || edges !== undefined;
+/** The frame of the diagram stands for the root, unless the root does something itself, has regions or is gone to. */
+const isDrawn = (root: StateShape): boolean =>
+  root.type === 'parallel' || root.invoke !== undefined || root.edges !== undefined || isTarget(root.id, root);
+
+const isTarget = (id: string, { edges = [], states = [] }: StateShape): boolean =>
+  edges.some(({ targets }) => targets.includes(id)) || states.some((below) => isTarget(id, below));
 
 function boxOf(state: StateShape, around: Around, names: Names): string[] {
   const name = names.get(state.id)!;

@@ -110,7 +110,8 @@ function unwrap(text: string, prefix: string, suffix = ''): string | undefined {
   return text.startsWith(prefix) && text.endsWith(suffix) ? text.slice(prefix.length, text.length - suffix.length) : undefined;
 }
 
-const INLINE = '(inline)';
+/** Stands for a guard or an action that is written in place and has no name. */
+export const INLINE = '(inline)';
 
 function nameOf(implementation: unknown): string {
   if (typeof implementation === 'string') return implementation;

@@ -172,12 +172,13 @@ describe('a diagram', () => {
     expect(classes.get('active')).toEqual(['s_on__left__busy', 's_on__right__idle']);
   });
 
-  it('has a box for the machine when the machine itself hears or does something, or has regions', () => {
+  it('has a box for the machine when the machine itself hears or does something, has regions or is gone to', () => {
     const root = (config: object) =>
       parsed(createMachine({ id: 'whole', initial: 'a', states: { a: {}, b: {} }, ...config } as never)).states.get('s_');
     expect(root({})).toBeUndefined();
     expect(root({ on: { reset: { target: '.b' } } })).toEqual({ path: [], text: ['whole'] });
     expect(root({ initial: undefined, type: 'parallel' })).toEqual({ path: [], text: ['whole'] });
+    expect(root({ states: { a: { on: { again: '#whole' } } } })).toEqual({ path: [], text: ['whole'] });
     expect(root({ invoke: { src: 'watch' } })).toEqual({ path: [], text: ['whole', 'does watch'] });
   });
 
