@@ -10,10 +10,12 @@ import { dlqList } from './dlq-list.ts';
 import { dlqRedrive } from './dlq-redrive.ts';
 import { dlqShow } from './dlq-show.ts';
 import { EXIT, exitCodeOf, textOf } from './exit-codes.ts';
+import { jobDiagram } from './job-diagram.ts';
 import { jobList } from './job-list.ts';
 import { FORMATS } from './output.ts';
 import { replay } from './replay.ts';
 import { runDescribe } from './run-describe.ts';
+import { runDiagram } from './run-diagram.ts';
 import { runHistory } from './run-history.ts';
 import { runList } from './run-list.ts';
 import { runStart } from './run-start.ts';
@@ -42,6 +44,11 @@ program
 
 const jobs = program.command('job').description('job types');
 jobs.command('list').description('the job types there are').addOption(format()).action(jobList);
+jobs
+  .command('diagram')
+  .description('the statechart of a job type, as text of Mermaid')
+  .argument('<jobType>', 'see almanac job list', jobTypeId)
+  .action(jobDiagram);
 
 const runs = program.command('run').description('runs: start them, watch them, ask about them');
 runs
@@ -81,6 +88,12 @@ runs
   .addOption(job('when several job types have that id'))
   .addOption(format())
   .action(runHistory);
+runs
+  .command('diagram')
+  .description('the statechart of a run with where it is, as text of Mermaid')
+  .argument('<id>', 'of the run', runId)
+  .addOption(job('when several job types have that id'))
+  .action(runDiagram);
 
 const letters = program.command('dlq').description('dead letters: commands nobody could carry out, and runs that could not go on');
 const origin = () => new Option('--origin <origin>', 'only commands, or only runs').choices(DEAD_LETTER_ORIGINS);

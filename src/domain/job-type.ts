@@ -1,6 +1,8 @@
 /** What the registry knows of a job type: a statechart, the shape of its input, and how it is to be run. */
 import type { AnyStateMachine } from 'xstate';
 import type { z } from 'zod';
+import { NotFoundError } from './errors.ts';
+import type { JobTypeId } from './ids.ts';
 import type { StatedPolicy } from './run-policy.ts';
 
 /** Start commands of a higher lane do not wait behind those of a lower one. */
@@ -26,4 +28,11 @@ export interface JobType {
    * letter. By the clocks of the NATS server and of this machine, which should agree. @default for ever
    */
   readonly queueTimeoutMs?: number;
+}
+
+/** @throws {NotFoundError} Names those there are. */
+export function jobTypeOf(jobTypes: readonly JobType[], id: JobTypeId): JobType {
+  const jobType = jobTypes.find((known) => known.id === id);
+  if (jobType !== undefined) return jobType;
+  throw new NotFoundError(`there is no job type ${id}; known are: ${jobTypes.map((known) => known.id).join(', ')}`);
 }

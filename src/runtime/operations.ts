@@ -3,12 +3,13 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Progress } from '../domain/activity.ts';
 import { ConflictError, commandErrorOf, NotFoundError } from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
-import type { JobType, Lane } from '../domain/job-type.ts';
+import { type JobType, jobTypeOf, type Lane } from '../domain/job-type.ts';
 import type { Actor } from '../domain/run-event.ts';
 import { parseInput, parseStartCommand } from '../domain/start-command.ts';
 import { isFinal } from '../domain/statechart/snapshot.ts';
 import { HistoryVerifier } from './history-verifier.ts';
 import type { CommandSender, ReadOptions, ReplyBox, RunHistory, StoredRunEvent } from './ports.ts';
+import { runDiagramOf } from './run-diagram.ts';
 import { type RunView, viewOf } from './run-view.ts';
 
 export interface OperationsOptions {
@@ -57,11 +58,7 @@ export class Operations {
    * @throws {ConflictError} A run of that id exists with another input. Choose another key.
    */
   async startRun({ jobType, runId, input = {}, lane, actor }: StartRun, replyTo?: string): Promise<{ existed: boolean }> {
-    const definition = this.#options.jobTypes.find(({ id }) => id === jobType);
-    if (definition === undefined) {
-      const known = this.#options.jobTypes.map(({ id }) => id).join(', ');
-      throw new NotFoundError(`there is no job type ${jobType}; known are: ${known}`);
-    }
+    const definition = jobTypeOf(this.#options.jobTypes, jobType);
     const parsed = parseInput(definition.input, input);
     if (await this.#exists(jobType, runId, parsed)) return { existed: true };
     const command = { jobType, runId, input, ...(lane && { lane }), actor, ...(replyTo && { replyTo }) };
@@ -135,6 +132,16 @@ export class Operations {
   async describeRun(runId: RunId, jobType?: JobTypeId): Promise<RunView> {
     const history = await this.runHistory(runId, jobType);
     return viewOf(history.at(-1)!, history[0]);
+  }
+
+  /**
+   * Mermaid's text of the run's statechart, with where the run is.
+   * @throws {ConflictError} The run is on another definition of its job type, too.
+   * @throws as {@link describeRun}
+   */
+  async runDiagram(runId: RunId, jobType?: JobTypeId): Promise<string> {
+    const last = (await this.runHistory(runId, jobType)).at(-1)!;
+    return runDiagramOf(last, jobTypeOf(this.#options.jobTypes, last.jobType));
   }
 
   /** Every event of a run, oldest first. @throws as {@link describeRun} */

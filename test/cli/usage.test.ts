@@ -1,6 +1,7 @@
 /** What the program answers without an instance to ask. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Installation, installation } from '../support/almanac-process.ts';
+import { parseDiagram } from '../support/mermaid-grammar.ts';
 
 let home: Installation;
 beforeAll(async () => {
@@ -13,11 +14,13 @@ const COMMANDS = [
   'start',
   'job',
   'job list',
+  'job diagram',
   'run',
   'run start',
   'run list',
   'run describe',
   'run history',
+  'run diagram',
   'dlq',
   'dlq list',
   'dlq show',
@@ -83,6 +86,17 @@ describe('with nobody there, it ends with 1 and says what to do:', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/^almanac: cannot use NATS at nats:\/\/\*\*\*@127\.0\.0\.1:1: .*refused/i);
     expect(stderr).not.toContain('    at ');
+  });
+});
+
+it('job diagram needs nobody', async () => {
+  const { code, stdout } = await home.run('job', 'diagram', 'vault-sync');
+  expect(code).toBe(0);
+  expect(parseDiagram(stdout).states.get('s_scanning')?.text).toEqual(['scanning', 'does scanVault']);
+  expect(await home.run('job', 'diagram', 'nightly-ghost')).toEqual({
+    code: 3,
+    stdout: '',
+    stderr: 'almanac: there is no job type nightly-ghost; known are: vault-sync\n',
   });
 });
 

@@ -2,6 +2,7 @@
 import { connect, type Msg } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Ended, type Installation, installation, isAlive, type Running } from '../support/almanac-process.ts';
+import { parseDiagram } from '../support/mermaid-grammar.ts';
 import { startTestServer } from '../support/nats-server.ts';
 
 const parsed = ({ stdout, code }: Ended) => {
@@ -113,10 +114,16 @@ describe('an instance on an empty data folder, with the sample vault', () => {
     expect(stdout).toMatch(/\noutcome {4}succeeded\n/);
     expect(stdout).toMatch(/\n {2}blocks_new +16\n/);
     expect(parsed(await home.run('run', 'describe', 'first-sync', '--job', 'vault-sync', '-o', 'json')).output.blocks_new).toBe(16);
-    for (const command of ['describe', 'history']) {
+    for (const command of ['describe', 'history', 'diagram']) {
       const missing = await home.run('run', command, 'never-was');
       expect(missing).toMatchObject({ code: 3, stdout: '', stderr: 'almanac: there is no run never-was; see almanac run list\n' });
     }
+  });
+
+  it('draws where a run is', async () => {
+    const { code, stdout } = await home.run('run', 'diagram', 'first-sync');
+    expect(code).toBe(0);
+    expect([...parseDiagram(stdout).classes]).toEqual([['active', ['s_succeeded']]]);
   });
 
   it('tells the history of a run', async () => {

@@ -77,6 +77,26 @@ export function compare(play: Play, random: SeededRandom): Comparison {
   }
 }
 
+/** What differs along a path that is given, after the first move that makes a difference; empty: nothing does. */
+export function differencesAlong(
+  { machine, input, policy = resolvePolicy() }: Pick<Play, 'machine' | 'input' | 'policy'>,
+  moves: readonly Move[],
+): readonly string[] {
+  const live = new LiveOracle(machine, input, policy);
+  const plain = new FoldedRun(machine, input, policy, { memoise: false });
+  const memoised = new FoldedRun(machine, input, policy, { memoise: true });
+  for (const [index, move] of [undefined, ...moves].entries()) {
+    if (move !== undefined) for (const party of [live, plain, memoised]) party.play(move);
+    if (move !== undefined && move.do !== 'hear' && plain.decided === '') return [`move ${index}: ${JSON.stringify(move)} was refused`];
+    if (!live.legal) return [`move ${index}: the interpreter is in a configuration that is none`];
+    const [plainView, memoisedView] = [plain.look(), memoised.look()];
+    const found = [...differences('live', live.look(), 'fold', plainView), ...differences('plain', plainView, 'memoised', memoisedView)];
+    if (plain.decided !== memoised.decided) found.push(`bytes: plain ${plain.decided} memoised ${memoised.decided}`);
+    if (found.length > 0) return [`move ${index}: ${JSON.stringify(move)}`, ...found];
+  }
+  return [];
+}
+
 const ERRORS: readonly SerializedError[] = [
   { name: 'Transient', message: 'try again' },
   { name: 'Fatal', message: 'give up', retryable: false },

@@ -16,7 +16,7 @@ import {
 } from '../../src/domain/statechart/fold.ts';
 import { outstanding, type Snapshot } from '../../src/domain/statechart/snapshot.ts';
 import { forbidAmbient } from './forbid-ambient.ts';
-import { type Doings, type Move, noDoings, seedOf, timerView, type View } from './play-view.ts';
+import { type Doings, type Move, noDoings, seedOf, type TimelessMove, timerView, type View } from './play-view.ts';
 
 export class FoldedRun {
   readonly statechart: FoldableStatechart;
@@ -50,7 +50,7 @@ export class FoldedRun {
   play(move: Move): void {
     this.decided = '';
     if (move.do === 'elapse') this.#elapse(instant(this.at + move.ms));
-    else this.#hear(this.#stimulus(move));
+    else this.#hear(stimulusOf(this.snapshot, move));
     this.#drain();
   }
 
@@ -77,13 +77,6 @@ export class FoldedRun {
         .sort(),
       done,
     };
-  }
-
-  #stimulus(move: Exclude<Move, { do: 'elapse' }>): Stimulus | undefined {
-    if (move.do === 'hear') return { kind: 'event', event: move.event };
-    const activity = outstanding(this.snapshot).activities.find(({ id }) => id === move.id);
-    if (activity === undefined) return undefined;
-    return move.do === 'resolve' ? activityDone(move.id, activity.visit, move.output) : activityFailed(move.id, activity.visit, move.error);
   }
 
   #elapse(until: Instant): void {
@@ -147,6 +140,18 @@ export class FoldedRun {
   #environment(eventType: string) {
     return { at: this.at, seed: seedOf(this.at, eventType) };
   }
+}
+
+/** Undefined: there is no such activity or timer now. */
+export function stimulusOf({ activities = {}, timers = {} }: Snapshot, move: TimelessMove): Stimulus | undefined {
+  if (move.do === 'hear') return { kind: 'event', event: move.event };
+  if (move.do === 'fire') {
+    const timer = timers[move.id];
+    return timer && timerFired(move.id, timer.visit, timer);
+  }
+  const activity = activities[move.id];
+  if (activity === undefined || activity.finished) return undefined;
+  return move.do === 'resolve' ? activityDone(move.id, activity.visit, move.output) : activityFailed(move.id, activity.visit, move.error);
 }
 
 const NOTHING = { value: undefined, context: undefined, output: undefined, activities: [], timers: [] };

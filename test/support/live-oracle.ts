@@ -59,6 +59,9 @@ export class LiveOracle {
       case 'reject':
         children[move.id]?.send({ type: 'puppet.reject', error: move.error } as AnyEventObject);
         break;
+      case 'fire':
+        this.#fire(move.id);
+        break;
       case 'elapse':
         this.#clock.increment(move.ms);
     }
@@ -138,9 +141,18 @@ export class LiveOracle {
     };
   }
 
-  #scheduled(): [string, { id: string }][] {
-    const system = this.#actor.system as unknown as { _snapshot: { _scheduledEvents: Record<string, { id: string }> } };
+  #scheduled(): [string, Scheduled][] {
+    const system = this.#actor.system as unknown as { _snapshot: { _scheduledEvents: Record<string, Scheduled> } };
     return Object.entries(system._snapshot._scheduledEvents);
+  }
+
+  /** What the scheduler does when the clock tells it to. */
+  #fire(id: string): void {
+    const { scheduler, _relay: relay } = this.#actor.system as unknown as { scheduler: Scheduler; _relay: Relay };
+    const timer = this.#scheduled().find(([, scheduled]) => scheduled.id === id)?.[1];
+    if (timer === undefined) throw new Error(`timer '${id}' is not armed in the interpreter`);
+    scheduler.cancel(timer.source, id);
+    relay(timer.source, timer.target, timer.event);
   }
 
   #inspect({ type, snapshot, action }: Inspection): void {
@@ -159,6 +171,13 @@ export class LiveOracle {
   }
 }
 
+interface Scheduled {
+  readonly id: string;
+  readonly source: unknown;
+  readonly target: unknown;
+  readonly event: unknown;
+}
+type Relay = (source: unknown, target: unknown, event: unknown) => void;
 interface Scheduler {
   schedule(source: unknown, target: unknown, event: unknown, delay: number, id?: string): void;
   cancel(source: unknown, id: string): void;

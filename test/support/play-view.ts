@@ -3,11 +3,16 @@ import type { AnyEventObject } from 'xstate';
 import type { SerializedError } from '../../src/domain/statechart/serialized-error.ts';
 
 export type Move =
+  | TimelessMove
+  /** Time passes to exactly the next timer. */
+  | { readonly do: 'elapse'; readonly ms: number };
+
+export type TimelessMove =
   | { readonly do: 'hear'; readonly event: AnyEventObject }
   | { readonly do: 'resolve'; readonly id: string; readonly output: unknown }
   | { readonly do: 'reject'; readonly id: string; readonly error: SerializedError }
-  /** Time passes to exactly the next timer. */
-  | { readonly do: 'elapse'; readonly ms: number };
+  /** The timer is due, and no other one, whatever the time. */
+  | { readonly do: 'fire'; readonly id: string };
 
 export interface View {
   readonly value: unknown;

@@ -9,6 +9,8 @@ export interface ThreeStepsOptions {
   readonly retry?: Partial<RetryPolicy>;
   readonly timeoutMs?: number;
   readonly stepTimeoutMs?: number;
+  /** Of the last step. @default 1 */
+  readonly uploads?: number;
   /** Called by the first step; may throw. @default returns at once */
   readonly download?: (attempt: number, context: ActivityContext) => void;
 }
@@ -20,6 +22,7 @@ export const threeSteps = ({
   retry = {},
   timeoutMs = 60 * MINUTE_MS,
   stepTimeoutMs = MINUTE_MS,
+  uploads = 1,
   download,
 }: ThreeStepsOptions = {}) =>
   defineJob({
@@ -43,7 +46,7 @@ export const threeSteps = ({
     })
     .step('upload', {
       output: z.object({ at: z.string() }),
-      retry: { maxAttempts: 1 },
+      retry: { maxAttempts: uploads },
       timeoutMs: 2 * MINUTE_MS,
       run: async ({ results: { download, resize } }) => ({ at: `cdn:${download.path}:${resize.path}:${resize.widths.length}` }),
     })

@@ -6,7 +6,7 @@ export interface MachineShape {
   readonly root: StateShape;
 }
 
-interface StateShape {
+export interface StateShape {
   readonly id: string;
   readonly key: string;
   readonly type: 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
@@ -22,7 +22,7 @@ interface StateShape {
   readonly states?: readonly StateShape[];
 }
 
-interface EdgeShape {
+export interface EdgeShape {
   readonly kind: 'event' | 'timer' | 'always' | 'activityDone' | 'activityFailed' | 'stateDone';
   /** The event type; of a timer its delay; of an activity its id; empty for `always` and `stateDone`. */
   readonly on: string;
@@ -68,8 +68,19 @@ function edgesOf(node: AnyStateNode): EdgeShape[] {
   const heard = [...node.transitions].flatMap(([eventType, transitions]) =>
     transitions.map((transition) => edgeShape(trigger(node, eventType), transition)),
   );
+  // What a history state enters that remembers nothing, unless that is what its parent enters first.
+  const fallback = node.type === 'history' ? historyTargets(node) : [];
   const always = ((node.always ?? []) as AnyTransitionDefinition[]).map((transition) => edgeShape({ kind: 'always', on: '' }, transition));
-  return [...heard, ...always];
+  return [...heard, ...always, ...(fallback.length > 0 ? [{ kind: 'always' as const, on: '', targets: fallback }] : [])];
+}
+
+/** XState has them only as written: keys from the parent on, or `#id`. */
+function historyTargets(node: AnyStateNode): string[] {
+  const written = [(node.config as { target?: string | readonly string[] }).target ?? []].flat();
+  return written.map((target) => {
+    if (target.startsWith('#')) return node.machine.getStateNodeById(target).id;
+    return target.split('.').reduce((from, key) => from.states[key]!, node.parent!).id;
+  });
 }
 
 type Trigger = Pick<EdgeShape, 'kind' | 'on'>;
@@ -99,7 +110,8 @@ function unwrap(text: string, prefix: string, suffix = ''): string | undefined {
   return text.startsWith(prefix) && text.endsWith(suffix) ? text.slice(prefix.length, text.length - suffix.length) : undefined;
 }
 
-const INLINE = '(inline)';
+/** Stands for a guard or an action that is written in place and has no name. */
+export const INLINE = '(inline)';
 
 function nameOf(implementation: unknown): string {
   if (typeof implementation === 'string') return implementation;

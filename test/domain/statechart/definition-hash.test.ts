@@ -16,6 +16,7 @@ interface Parts {
   readonly version?: string;
   readonly description?: string;
   readonly code?: () => boolean;
+  readonly remembered?: string;
 }
 
 const machine = ({
@@ -40,7 +41,7 @@ const machine = ({
           on: { go: { guard, target, actions: action } },
         },
         end: { type: 'final' },
-        other: {},
+        other: { initial: 'one', states: { one: {}, two: {}, before: { type: 'history', target: rest.remembered ?? 'one' } } },
       },
     } as never,
     { guards: { ready: rest.code ?? (() => true), able: () => true }, actors: { scan: activity(), look: activity() } } as never,
@@ -62,6 +63,7 @@ describe('the definition hash', () => {
     ['a guard', { guard: 'able' }],
     ['an action', { action: 'forget' }],
     ['the version', { version: '2' }],
+    ['what a history state enters that remembers nothing', { remembered: 'two' }],
   ])('changes with %s', (_, parts) => {
     expect(definitionHash(machine(parts))).not.toBe(definitionHash(machine()));
   });
