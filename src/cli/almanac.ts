@@ -10,6 +10,7 @@ import { dlqList } from './dlq-list.ts';
 import { dlqRedrive } from './dlq-redrive.ts';
 import { dlqShow } from './dlq-show.ts';
 import { EXIT, exitCodeOf, textOf } from './exit-codes.ts';
+import { jobCheck } from './job-check.ts';
 import { jobList } from './job-list.ts';
 import { FORMATS } from './output.ts';
 import { replay } from './replay.ts';
@@ -42,6 +43,12 @@ program
 
 const jobs = program.command('job').description('job types');
 jobs.command('list').description('the job types there are').addOption(format()).action(jobList);
+jobs
+  .command('check')
+  .description('whether this code can continue the runs in flight, by the definition they are on; exit code 1 when it would hold any')
+  .addOption(job('only of this job type'))
+  .addOption(format())
+  .action(jobCheck);
 
 const runs = program.command('run').description('runs: start them, watch them, ask about them');
 runs

@@ -2,23 +2,20 @@
  * Holding one run: from a lease to the run's end. Decide, append, act, in this order, until the statechart is final (invariants 1 to 4).
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Activities } from '../domain/activity.ts';
-import { DefinitionChangedError, InvalidCommandError, SnapshotTooLargeError, VersionConflictError } from '../domain/errors.ts';
+import { InvalidCommandError, SnapshotTooLargeError, VersionConflictError } from '../domain/errors.ts';
 import type { JobTypeId, RunId, Sequence } from '../domain/ids.ts';
 import { advanceRun, type Decision, type Facts, type Run, resumeRun, runAfter, startRun } from '../domain/run.ts';
 import type { Actor } from '../domain/run-event.ts';
-import type { FoldableStatechart } from '../domain/statechart/fold.ts';
 import { serializeError } from '../domain/statechart/serialized-error.ts';
 import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
 import { activityFailed, type Stimulus } from '../domain/statechart/stimulus.ts';
+import type { RunnableDefinition, RunnableJobType } from './job-types.ts';
 import { Mailbox } from './mailbox.ts';
 import { Outside } from './outside.ts';
 import type { Announcer, Clock, Identity, Log, RunLog, RunObserver } from './ports.ts';
 
-export interface HolderOptions {
+export interface HolderOptions extends Pick<RunnableJobType, 'definitions' | 'registered' | 'statechart' | 'activities'> {
   readonly jobType: JobTypeId;
-  readonly statechart: FoldableStatechart;
-  readonly activities: Activities;
   readonly runs: RunLog;
   readonly clock: Clock;
   readonly identity: Identity;
@@ -53,20 +50,25 @@ export class Holder {
   readonly #held: Held;
   readonly #mailbox = new Mailbox();
   readonly #outside: Outside;
+  /** Where the run starts, or what it is on already. */
+  #on: RunnableDefinition;
   #stopping = false;
   #holds = true;
 
   constructor(options: HolderOptions, held: Held) {
     this.#options = options;
     this.#held = held;
-    const { jobType, activities, clock, announcer, log } = options;
+    this.#on = options;
+    const { jobType, clock, announcer, log } = options;
+    const activities = () => this.#on.activities;
     this.#outside = new Outside({ jobType, runId: held.runId, activities, mailbox: this.#mailbox, clock, announcer, log });
   }
 
   /**
    * @throws {InvalidCommandError} The first event of the run would be too large, or the run exists with another input.
    * @throws {StatechartCodeError} The statechart's own code threw: nothing was appended, a fixed deployment continues the run.
-   * @throws {DefinitionChangedError} The run began on another definition: nothing was appended (invariant 9).
+   * @throws {DefinitionChangedError} The run is on a definition that is not registered: nothing was appended (invariant 9).
+   * @throws {AdoptionRefusedError} The mapping from its definition does not fit its state: nothing was appended.
    * @throws {StorageRefusedError} The log takes no events at the moment: try later.
    */
   async hold(): Promise<HoldResult> {
@@ -120,14 +122,13 @@ export class Holder {
     if (known.lease.command !== this.#held.command) await this.#checkInput();
     for (;;) {
       if (isFinal(known.snapshot)) return 'final';
-      this.#checkDefinition(known);
       const sameCommand = known.lease.command === this.#held.command;
       if (!sameCommand && (await this.#options.commandExists(known.lease.command))) return 'duplicate';
       if (sameCommand && known.lease.delivery > this.#held.delivery) return 'lost';
-      const resumed = await this.#append(resumeRun(known, this.#facts()), known.sequence);
-      if (resumed !== undefined) {
-        this.#outside.align(resumed.snapshot);
-        return resumed;
+      const taken = await this.#append(this.#decideTakeOver(known), known.sequence);
+      if (taken !== undefined) {
+        this.#outside.align(taken.snapshot);
+        return taken;
       }
       known = (await this.#load('exact'))!;
     }
@@ -144,11 +145,12 @@ export class Holder {
     );
   }
 
-  #checkDefinition({ definition }: Run): void {
-    const { statechart, jobType } = this.#options;
-    if (definition !== statechart.definitionHash) {
-      throw new DefinitionChangedError(jobType, this.#held.runId, definition, statechart.definitionHash);
-    }
+  /** In flight keeps its definition while that is registered; else it is adopted by the newest, or refused (invariant 9). */
+  #decideTakeOver(run: Run): Decision {
+    const { registered, definitions } = this.#options;
+    const own = registered.get(run.definition);
+    this.#on = own ?? this.#options;
+    return own === undefined ? definitions.adopt(run, this.#facts()) : resumeRun(run, this.#facts());
   }
 
   async #goOn(begun: Run): Promise<HoldResult> {
@@ -186,7 +188,7 @@ export class Holder {
 
   /** A result that does not fit into the log is a failure of the activity, so that the statechart hears of it and the run can end. */
   #decideNext(run: Run, stimulus: Stimulus): Decision | undefined {
-    const { statechart } = this.#options;
+    const { statechart } = this.#on;
     try {
       return advanceRun(statechart, run, stimulus, this.#facts());
     } catch (error) {

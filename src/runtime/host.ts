@@ -3,6 +3,7 @@
  * a dead letter (invariant 6).
  */
 import {
+  AdoptionRefusedError,
   type AlmanacError,
   CorruptEventError,
   DefinitionChangedError,
@@ -16,6 +17,8 @@ import { parseInput, parseStartCommand } from '../domain/start-command.ts';
 import { Holder, type HoldResult } from './holder.ts';
 import type { RunnableJobType } from './job-types.ts';
 import type {
+  Alert,
+  Alerts,
   Announcer,
   Clock,
   DeadLetter,
@@ -34,6 +37,7 @@ export interface HostOptions {
   readonly leases: LeaseSource;
   readonly runs: RunLog;
   readonly deadLetters: DeadLetters;
+  readonly alerts: Alerts;
   readonly announcer: Announcer;
   readonly clock: Clock;
   readonly identity: Identity;
@@ -115,7 +119,7 @@ export class Host {
     if (this.#stopping) return lease.handBack(0);
     const { jobTypes: _, leases, ...rest } = this.#options;
     const holder = new Holder(
-      { ...rest, jobType: jobType.id, statechart: jobType.statechart, activities: jobType.activities, commandExists: leases.exists },
+      { ...rest, ...jobType, jobType: jobType.id, commandExists: leases.exists },
       { ...request, traceparent: request.traceparent ?? rest.identity.traceparent(), command: lease.command, delivery: lease.delivery },
     );
     const released = this.#hold(jobType.id, request.runId, lease, holder);
@@ -136,8 +140,12 @@ export class Host {
       this.#settle(lease, await holder.hold());
     } catch (error) {
       if (error instanceof InvalidCommandError) await this.#reject(jobType, lease, error);
-      else if (isRunProblem(error) && lease.delivery >= triesBeforeSuspending) await this.#suspend(jobType, runId, lease, error);
-      else this.#holdBack(jobType, lease, error);
+      else if (!isRunProblem(error)) this.#holdBack(jobType, lease, error);
+      else if (lease.delivery >= triesBeforeSuspending) await this.#suspend(jobType, runId, lease, error);
+      else {
+        await this.#alert('held', jobType, runId, lease, error);
+        this.#holdBack(jobType, lease, error);
+      }
     } finally {
       this.#held.delete(lease.command);
     }
@@ -188,7 +196,21 @@ export class Host {
       { err: error, jobType, runId, command: lease.command },
       'the run cannot go on and is laid aside; its command is a dead letter',
     );
+    await this.#alert('laid-aside', jobType, runId, lease, error);
     await this.#bury(lease, { origin: 'run', jobType, runId, code: error.code, reason: error.message, stack: stackOf(error) });
+  }
+
+  /** Once for each command and state, however often the command is tried. */
+  async #alert(state: Alert['facts']['state'], jobType: JobTypeId, runId: RunId, lease: Lease, error: AlmanacError): Promise<void> {
+    const { alerts, log } = this.#options;
+    const { command, delivery } = lease;
+    const rule = error.code.toLowerCase().replaceAll('_', '-');
+    const facts = { code: error.code, command, delivery, state };
+    try {
+      await alerts.raise({ rule, key: runId, jobType, runId, summary: error.message, facts });
+    } catch (err) {
+      log.error({ err, jobType, runId, rule }, 'the alert could not be written; the run is held all the same');
+    }
   }
 
   async #bury(lease: Lease, why: Pick<DeadLetter, 'origin' | 'jobType' | 'runId' | 'code' | 'reason' | 'stack'>): Promise<void> {
@@ -214,6 +236,7 @@ function stackOf(error: Error): string {
 
 /** What no waiting will mend; everything else (the log, the network) may pass. */
 const RUN_PROBLEMS = [
+  AdoptionRefusedError,
   StatechartCodeError,
   DefinitionChangedError,
   SnapshotTooLargeError,

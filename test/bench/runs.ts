@@ -1,5 +1,6 @@
 /** Runs per second of the whole product: lease, start, append, activity, append, acknowledge. */
 import pino from 'pino';
+import { natsAlerts } from '../../src/adapters/nats/alerts.ts';
 import { natsAnnouncer } from '../../src/adapters/nats/announcer.ts';
 import { natsCommandSender } from '../../src/adapters/nats/command-sender.ts';
 import { connect } from '../../src/adapters/nats/connection.ts';
@@ -48,14 +49,16 @@ export async function productRuns({
   const log = pino({ level: 'warn' });
   const { promise: finished, resolve } = Promise.withResolvers<void>();
   let ended = 0;
+  const identity = processIdentity();
   const host = new Host({
     jobTypes: [runnable(jobType, noOpActivities)],
     leases: natsLeases(connection, manager, log),
     runs: natsRunLog(publisher, manager),
     deadLetters: natsDeadLetters(publisher),
+    alerts: natsAlerts({ publisher, manager, clock: systemClock, source: identity.source }),
     announcer: natsAnnouncer(connection),
     clock: systemClock,
-    identity: processIdentity(),
+    identity,
     observer: { started() {}, heldBack() {}, ended: () => void (++ended === runs && resolve()) },
     log,
     slots,

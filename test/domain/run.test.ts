@@ -44,7 +44,7 @@ function wholeHistory(): Buffer[] {
   const fourth = advanceRun(statechart, stored(third, 3), activityDone('store', 2, 'ok'), factsAt(3, 2))!;
   return [first, second, third, fourth].map(({ bytes }) => bytes);
 }
-function problemsIn(history: readonly Uint8Array[], complete = true): string[] {
+function problemsIn(history: readonly Uint8Array[], complete = true): readonly string[] {
   const verifier = new HistoryVerifier([jobType], { complete });
   for (const bytes of history) verifier.take({ ...sample, sequence: 0 as Sequence, event: parseRunEvent(bytes), bytes });
   return verifier.result().problems;
