@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { InvalidCommandError, SnapshotTooLargeError, VersionConflictError } from '../domain/errors.ts';
 import type { JobTypeId, RunId, Sequence } from '../domain/ids.ts';
 import { advanceRun, type Decision, type Facts, type Run, resumeRun, runAfter, startRun } from '../domain/run.ts';
-import type { Actor } from '../domain/run-event.ts';
+import type { Actor, RunEventData } from '../domain/run-event.ts';
 import { serializeError } from '../domain/statechart/serialized-error.ts';
 import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
 import { activityFailed, type Stimulus } from '../domain/statechart/stimulus.ts';
@@ -28,7 +28,10 @@ export interface HolderOptions extends Pick<RunnableJobType, 'definitions' | 're
 
 export interface Held {
   readonly runId: RunId;
+  /** As the command has it. */
   readonly input: unknown;
+  /** By the job type's schema of today; a run that exists may have begun with another. @throws {InvalidCommandError} */
+  readonly parse: (input: unknown) => unknown;
   readonly actor?: Actor | undefined;
   readonly traceparent?: string | undefined;
   readonly command: number;
@@ -99,7 +102,14 @@ export class Holder {
       const known = await this.#load('fast');
       if (known !== undefined) return this.#takeOver(known);
     }
-    const decision = this.#decideStart();
+    let decision: Decision;
+    try {
+      decision = this.#decideStart();
+    } catch (error) {
+      const known = error instanceof InvalidCommandError ? await this.#load('exact') : undefined;
+      if (known === undefined) throw error;
+      return this.#takeOver(known); // what the job type does not take any more, the run may have begun with
+    }
     const run = await this.#append(decision, NO_EVENT);
     if (run === undefined) return this.#takeOver((await this.#load('exact'))!);
     this.#options.observer.started(run.jobType);
@@ -109,7 +119,8 @@ export class Holder {
 
   #decideStart(): Decision {
     try {
-      return startRun(this.#options.statechart, { ...this.#held, jobType: this.#options.jobType }, this.#facts());
+      const input = this.#held.parse(this.#held.input);
+      return startRun(this.#options.statechart, { ...this.#held, input, jobType: this.#options.jobType }, this.#facts());
     } catch (error) {
       if (!(error instanceof SnapshotTooLargeError)) throw error;
       throw new InvalidCommandError('COMMAND_TOO_LARGE', error.message, { cause: error }); // there is no run that could fail
@@ -138,11 +149,31 @@ export class Holder {
   async #checkInput(): Promise<void> {
     const { jobType, runs } = this.#options;
     const first = await runs.first(jobType, this.#held.runId);
-    if (first === undefined || isDeepStrictEqual(first.event.data.input, this.#held.input)) return;
+    if (first === undefined || this.#asksFor(first.event.data)) return;
     throw new InvalidCommandError(
       'KEY_REUSED',
       `run ${this.#held.runId} of ${jobType} exists already, with another input: choose another key`,
     );
+  }
+
+  /** @throws {InvalidCommandError} The command's input is neither that of the run, nor one the job type takes. */
+  #asksFor({ input: begunWith, definition }: Pick<RunEventData, 'input' | 'definition'>): boolean {
+    const { input, parse } = this.#held;
+    const changed = definition !== this.#options.statechart.definitionHash;
+    if (changed && isDeepStrictEqual(begunWith, input ?? {})) return true;
+    const wanted = parse(input);
+    // A changed job type may have got new defaults.
+    return isDeepStrictEqual(begunWith, wanted) || (changed && isDeepStrictEqual(this.#parsed(begunWith), wanted));
+  }
+
+  /** Undefined: nothing that the job type takes today. */
+  #parsed(input: unknown): unknown {
+    try {
+      return this.#held.parse(input);
+    } catch (error) {
+      if (error instanceof InvalidCommandError) return undefined;
+      throw error;
+    }
   }
 
   /** In flight keeps its definition while that is registered; else it is adopted by the newest, or refused (invariant 9). */

@@ -250,7 +250,8 @@ function requestOf({ definition }: RunnableJobType, lease: Lease) {
   const traceparent = lease.headers.traceparent;
   return {
     runId: key ?? runIdOfCommand(lease),
-    input: parseInput(definition.input, input),
+    input,
+    parse: (given: unknown) => parseInput(definition.input, given),
     actor,
     traceparent: traceparent !== undefined && TRACEPARENT.test(traceparent) ? traceparent : undefined,
   };
