@@ -30,6 +30,8 @@ export interface Adoption {
    * key changes with the id.
    */
   readonly activities?: Readonly<Record<string, string>>;
+  /** Old name → new name of a delay (a number as text), for timers that are armed. They stay due when they were. */
+  readonly delays?: Readonly<Record<string, string>>;
   /** Makes the old context a new one. JSON; pure. */
   readonly context?: (old: Json) => Json;
 }
@@ -55,7 +57,7 @@ interface Adopted {
 
 function adopted(statechart: FoldableStatechart, adoption: Adoption, before: Snapshot, environment: Environment): Adopted {
   const { machine } = statechart;
-  const { from, states = {}, activities: activityIds = {} } = adoption;
+  const { from, states = {}, activities: activityIds = {}, delays: delayNames = {} } = adoption;
   const mapping = new StateMapping(machine, states, typeof from === 'string' ? undefined : from);
   const value = mapping.newValue(before.value);
   const { active, issues: ofStates } = configurationOf(machine, value);
@@ -64,7 +66,7 @@ function adopted(statechart: FoldableStatechart, adoption: Adoption, before: Sna
   if (ofStates.length > 0 || 'issue' in upcast) {
     return { snapshot: before, issues: [...ofStates, ...('issue' in upcast ? [upcast.issue] : [])] };
   }
-  const carried = new CarryOver({ machine, mapping, activityIds, before, context: upcast.context, active, environment });
+  const carried = new CarryOver({ machine, mapping, activityIds, delayNames, before, context: upcast.context, active, environment });
   const moved: Snapshot = {
     value,
     context: upcast.context,
@@ -126,7 +128,7 @@ function ifAny<Key extends string, Item>(key: Key, items: Readonly<Record<string
 }
 
 /** What is wrong with a mapping whatever the state of a run: it names what is not there. */
-export function problemsOf({ from, states = {}, activities = {} }: Adoption, machine: AnyStateMachine): string[] {
+export function problemsOf({ from, states = {}, activities = {}, delays = {} }: Adoption, machine: AnyStateMachine): string[] {
   const problems: string[] = [];
   const hash = hashOf(from);
   if (!/^[\w-]{16}$/.test(hash)) problems.push(`'${hash}' is no hash of a definition: see almanac job check`);
@@ -139,5 +141,8 @@ export function problemsOf({ from, states = {}, activities = {} }: Adoption, mac
   const invoked = new Set([...now.values()].flatMap(({ invoke }) => invoke.map(({ id }) => id)));
   for (const [before, after] of Object.entries(activities))
     if (!invoked.has(after)) problems.push(`activities: no state does '${after}', to which '${before}' is mapped`);
+  const waitedFor = new Set([...now.values()].flatMap(({ after }) => after.map(({ delay }) => String(delay))));
+  for (const [before, after] of Object.entries(delays))
+    if (!waitedFor.has(after)) problems.push(`delays: no state waits for '${after}', to which '${before}' is mapped`);
   return problems.map((problem) => `adopt from ${hash}: ${problem}`);
 }

@@ -58,7 +58,7 @@ it('without the old definition and without a mapping a run is held: nothing is a
   expect(last).toMatchObject({
     type: 'almanac.alert.raised',
     subject: 'changed/r1',
-    source: (await historyOf(after, changed))[0]!.source,
+    source: expect.stringMatching(/^\/almanac\//),
     data: {
       rule: 'definition-changed',
       key: 'r1',

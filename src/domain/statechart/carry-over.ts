@@ -16,6 +16,8 @@ export interface CarryOverOptions {
   readonly mapping: StateMapping;
   /** Old id → new id. */
   readonly activityIds: Readonly<Record<string, string>>;
+  /** Old name → new name. */
+  readonly delayNames: Readonly<Record<string, string>>;
   readonly before: Snapshot;
   /** After the upcast. */
   readonly context: Json;
@@ -99,7 +101,7 @@ export class CarryOver {
   }
 
   #keepTimers(): void {
-    const { before, mapping, active, machine } = this.#options;
+    const { before, mapping, active, machine, delayNames } = this.#options;
     for (const [oldId, timer] of Object.entries(before.timers ?? {})) {
       if (!isAfterTimer(oldId)) {
         if (isHeardSomewhere(machine, timer.event.type)) this.timers[oldId] = timer;
@@ -107,19 +109,24 @@ export class CarryOver {
         continue;
       }
       const { state, delay = '' } = mapping.ownerOf(oldId, before.value) ?? {};
-      const id = state && timerId(delay, state);
+      const id = state && timerId(delayNames[delay] ?? delay, state);
       if (id === undefined || !active.includes(state!) || !state!.transitions.has(id))
-        this.#issue('timer-unheard', oldId, `the run waits for this timer, and its state does not any more: ${SIDE_BY_SIDE}`);
+        this.#issue(
+          'timer-unheard',
+          oldId,
+          `the run waits for this timer, and its state does not any more: if another delay stands for it, name that in \`delays\`; else ${SIDE_BY_SIDE}`,
+        );
       else if (id in this.timers) this.#issue('timer-twice', id, 'two timers of the run would be this one');
       else this.timers[id] = { ...timer, event: { ...timer.event, type: id } };
     }
   }
 
   #armMissing(): void {
-    const { active, mapping, machine, context, environment } = this.#options;
+    const { active, mapping, delayNames, machine, context, environment } = this.#options;
     const { delays } = implementationsOf(machine);
     for (const node of active) {
-      const firedBefore = new Set(mapping.formerly(node).flatMap(({ after }) => after.map(({ delay }) => String(delay))));
+      const old = mapping.formerly(node).flatMap(({ after }) => after.map(({ delay }) => String(delay)));
+      const firedBefore = new Set(old.map((delay) => delayNames[delay] ?? delay));
       for (const delay of new Set(node.after.map((transition) => transition.delay))) {
         const id = timerId(String(delay), node);
         if (id in this.timers || firedBefore.has(String(delay))) continue;
