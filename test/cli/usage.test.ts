@@ -13,6 +13,7 @@ const COMMANDS = [
   'start',
   'job',
   'job list',
+  'job check',
   'run',
   'run start',
   'run list',

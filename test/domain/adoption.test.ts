@@ -1,70 +1,26 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type AnyStateMachine, assign, createMachine, raise, type StateValue, spawnChild, stopChild } from 'xstate';
-import { z } from 'zod';
-import { type Adoption, adoptRun } from '../../src/domain/adoption.ts';
-import { type DefinedJob, defineJob } from '../../src/domain/define-job.ts';
-import { AdoptionRefusedError } from '../../src/domain/errors.ts';
-import { instant, type JobTypeId, type RunId, type Sequence } from '../../src/domain/ids.ts';
-import { advanceRun, type Run, runAfter, startRun, verifyNext } from '../../src/domain/run.ts';
+import { describe, expect, it } from 'vitest';
+import { assign, raise, spawnChild, stopChild } from 'xstate';
+import type { Sequence } from '../../src/domain/ids.ts';
+import { advanceRun, runAfter, verifyNext } from '../../src/domain/run.ts';
 import { parseRunEvent } from '../../src/domain/run-event.ts';
-import { activity } from '../../src/domain/statechart/declare-activity.ts';
 import { now as atNow } from '../../src/domain/statechart/environment.ts';
-import { activityDone, activityFailed, foldable, timerFired } from '../../src/domain/statechart/fold.ts';
+import { activityDone, foldable, timerFired } from '../../src/domain/statechart/fold.ts';
 import type { Json } from '../../src/domain/statechart/json.ts';
-import { FoldedRun } from '../support/folded-run.ts';
-import { randomStatechart } from '../support/random-statechart.ts';
-import { SeededRandom } from '../support/seeded-random.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: configurations of machines, written for these tests and read by XState
-type Config = any;
-
-const START = Date.UTC(2026, 0, 1);
-const MINUTE = 60_000;
-const factsAt = (minute: number, delivery = 1) => ({
-  eventId: `event-${minute}`,
-  at: instant(START + minute * MINUTE),
-  source: '/almanac/test',
-  lease: { command: 7, delivery },
-});
-
-const DELAYS = { limitMs: 10 * MINUTE, otherMs: 5 * MINUTE };
-const definition = (states: Config, more: Config = {}, actors = ['fetch', 'store', 'audit']): AnyStateMachine =>
-  createMachine({ id: 'job', context: { url: 'a' }, initial: Object.keys(states)[0], ...more, states } as never, {
-    actors: Object.fromEntries(actors.map((src) => [src, activity()])) as never,
-    delays: { ...DELAYS, ...more.delays },
-    guards: { isReady: ({ context }: Config) => context.ready === true, throws: ({ context }: Config) => context.gone.there },
-    actions: more.actions,
-  });
-const invoke = (id: string, src = id, more: Config = {}) => ({ id, src, onDone: 'end', onError: 'end', ...more });
-const end = { type: 'final' };
-
-/** The run of a machine after it has heard these events. */
-function runOn(machine: AnyStateMachine, ...heard: Config[]): Run {
-  const statechart = foldable(machine);
-  const request = { jobType: 'job' as JobTypeId, runId: 'r1' as RunId, input: {} };
-  let decision = startRun(statechart, request, factsAt(0));
-  const stored = () => runAfter(request.jobType, request.runId, parseRunEvent(decision.bytes), decision.bytes, 1 as Sequence);
-  for (const each of heard) {
-    const stimulus = 'kind' in each ? each : { kind: 'event', event: each };
-    decision = advanceRun(statechart, stored(), stimulus, factsAt(1))!;
-  }
-  return stored();
-}
-const adopt = (run: Run, to: AnyStateMachine, adoption: Partial<Adoption> = {}) =>
-  adoptRun(foldable(to), { from: run.definition, ...adoption }, run, factsAt(2, 2));
-const snapshotAfter = (...args: Parameters<typeof adopt>) => adopt(...args).event.data.snapshot;
-function issuesOf(...args: Parameters<typeof adopt>): readonly string[] {
-  try {
-    adopt(...args);
-  } catch (error) {
-    if (error instanceof AdoptionRefusedError) return error.issues;
-    throw error;
-  }
-  throw new Error('it was adopted');
-}
-
-const before = definition({ waiting: { invoke: invoke('fetch'), after: { limitMs: 'end' }, on: { go: 'end' } }, end });
-const run = runOn(before);
+import {
+  adopt,
+  before,
+  type Config,
+  definition,
+  end,
+  factsAt,
+  invoke,
+  issuesOf,
+  MINUTE,
+  run,
+  runOn,
+  START,
+  snapshotAfter,
+} from '../support/adoptions.ts';
 
 describe('an adopted run', () => {
   it('has one event more, of the new definition, and keeps what goes on with its visits', () => {
@@ -312,222 +268,6 @@ describe('with the old machine at hand, what is new in the present state is begu
     ],
   ])('not %s', (_, waiting, issue) => {
     expect(issuesOf(run, addedTo(waiting), { from: before })).toEqual([expect.stringMatching(issue)]);
-  });
-});
-
-describe('a run is not adopted when', () => {
-  const waiting = { invoke: invoke('fetch'), after: { limitMs: 'end' } };
-  const deeper = (name: string) => ({ initial: name, states: { [name]: {} } });
-
-  it.each<[string, AnyStateMachine, Partial<Adoption>, (RegExp | string)[]]>([
-    ['its state is gone', definition({ resting: waiting, end }), {}, [/^waiting: there is no such state any more/]],
-    [
-      'its state has states of its own now',
-      definition({ waiting: { ...waiting, ...deeper('a') }, end }),
-      {},
-      [/^waiting: it has states of its own \(a\)/],
-    ],
-    [
-      'its state is mapped to one that has states of its own',
-      definition({ on: deeper('a'), end }),
-      { states: { waiting: 'on' } },
-      [/^on: it has states of its own/],
-    ],
-    [
-      'its state is mapped to a final one',
-      before,
-      { states: { waiting: 'end' }, activities: {} },
-      [/^fetch: /, /^xstate/, /^end: it is a final state/],
-    ],
-    [
-      'there is a region it was never in',
-      definition({ main: { ...deeper('a') }, more: {} }, { type: 'parallel', initial: undefined }),
-      { states: { waiting: 'main.a' } },
-      [/^more: the run was never in this region/],
-    ],
-    [
-      'what does its activity is gone',
-      definition({ waiting: { after: { limitMs: 'end' } }, end }, {}, ['store']),
-      {},
-      [/^fetch: nothing does 'fetch' any more/],
-    ],
-    [
-      'nobody takes the result of its activity',
-      definition({ waiting: { after: { limitMs: 'end' } }, end }),
-      {},
-      [/^fetch: its state does not take its result any more/],
-    ],
-    [
-      'its activity is done by other code',
-      definition({ waiting: { ...waiting, invoke: invoke('fetch', 'store') }, end }),
-      {},
-      [/^fetch: it was 'fetch' and is 'store' now/],
-    ],
-    [
-      'nobody takes its timer',
-      definition({ waiting: { invoke: invoke('fetch') }, end }),
-      {},
-      [/^xstate\.after\.limitMs\.job\.waiting: the run waits for this timer/],
-    ],
-    [
-      'its state has another activity, and the old machine is not known',
-      definition({ waiting: { ...waiting, invoke: [invoke('fetch'), invoke('audit')] }, end }),
-      {},
-      [/^audit: its state 'waiting' does this activity, .* give the old machine/],
-    ],
-    [
-      'its state has another timer, and the old machine is not known',
-      definition({ waiting: { ...waiting, after: { limitMs: 'end', otherMs: 'end' } }, end }),
-      {},
-      [/^xstate\.after\.otherMs\.job\.waiting: .* give the old machine/],
-    ],
-    [
-      'an eventless transition would leave its state',
-      definition({ waiting: { ...waiting, always: { guard: 'isReady', target: 'end' } }, end }),
-      { context: () => ({ ready: true }) },
-      [/^waiting: an eventless transition would leave it at once/],
-    ],
-    [
-      'whether one would leave it cannot be told',
-      definition({ waiting: { ...waiting, always: { guard: 'throws', target: 'end' } }, end }),
-      {},
-      [/^waiting: whether it is left at once cannot be told: .*Cannot read/],
-    ],
-    [
-      'its new context is not JSON',
-      before,
-      { context: () => ({ since: new Date(0) }) as never },
-      ['context: the new one is not JSON ($.since: Date)'],
-    ],
-    ['its new context is nothing', before, { context: () => undefined as never }, ['context: the new one is not JSON ($: undefined)']],
-    ['the upcast throws', before, { context: (old) => (old as Config).gone.there }, [/^context: making the new one threw: Cannot read/]],
-    [
-      'several things are wrong: all of them are told',
-      definition({ waiting: {}, end }, {}, ['store']),
-      {},
-      [/^fetch: nothing does/, /^xstate\.after/],
-    ],
-    [
-      'its state and its context are wrong: both are told',
-      definition({ resting: waiting, end }),
-      { context: () => undefined as never },
-      [/^waiting: /, /^context: /],
-    ],
-  ])('%s', (_, after, adoption, issues) => {
-    expect(issuesOf(run, after, adoption)).toEqual(
-      issues.map((issue) => (typeof issue === 'string' ? issue : expect.stringMatching(issue))),
-    );
-  });
-
-  it('two of its regions would be one state, two of its activities one activity, or two of its timers one timer', () => {
-    const both = definition({ waiting: { invoke: [invoke('fetch'), invoke('auditor', 'audit')] }, end });
-    const one = definition({ waiting: { invoke: invoke('fetch') }, end });
-    const twice = ['fetch: two activities of the run would be this one'];
-    expect(issuesOf(runOn(both), one, { activities: { auditor: 'fetch' } })).toEqual(twice);
-    const region = (more: Config = {}) => ({ initial: 'on', states: { on: {}, off: {} }, ...more });
-    const regions = definition({ one: region(), two: region() }, { type: 'parallel', initial: undefined });
-    const single = definition({ one: region() });
-    expect(issuesOf(runOn(regions), single, { states: { 'two.on': 'one.off' } })).toEqual([
-      expect.stringMatching(/^one: its states are not regions side by side, the run cannot be in on and off/),
-    ]);
-    const timed = definition(
-      { one: region({ after: { limitMs: {} } }), two: region({ after: { limitMs: {} } }) },
-      { type: 'parallel', initial: undefined },
-    );
-    const merged = definition({ one: region({ after: { limitMs: {} } }) });
-    expect(issuesOf(runOn(timed), merged, { states: { two: 'one' } })).toEqual([
-      'xstate.after.limitMs.job.one: two timers of the run would be this one',
-    ]);
-  });
-
-  it('a region has ended, unless it is known to have ended before', () => {
-    const value: StateValue = { one: 'over', two: 'on' };
-    const regions = (version: string) =>
-      definition(
-        {
-          both: {
-            type: 'parallel',
-            states: {
-              one: { initial: 'on', states: { on: { on: { stop: 'over' } }, over: end } },
-              two: { initial: 'on', states: { on: {}, over: end } },
-            },
-          },
-        },
-        { version },
-      );
-    const half = runOn(regions('1'), { type: 'stop' });
-    expect(half.snapshot.value).toEqual({ both: value });
-    expect(snapshotAfter(half, regions('2'), { from: regions('1') }).value).toEqual({ both: value });
-    expect(issuesOf(half, regions('2'))).toEqual([expect.stringMatching(/^both\.one\.over: it is a final state/)]);
-  });
-});
-
-describe('a job made of steps', () => {
-  const step = { output: z.null(), run: async () => null };
-  const job = () => defineJob({ id: 'job', summary: '', input: z.strictObject({}) });
-  const machineOf = (defined: DefinedJob) => defined.jobType.machine;
-  const old = machineOf(job().step('download', step).build());
-  const now = machineOf(job().step('fetch', step).build());
-
-  it('goes on in its step when steps are added behind it', () => {
-    const downloading = runOn(old);
-    const longer = machineOf(job().step('download', step).step('upload', step).build());
-    expect(snapshotAfter(downloading, longer)).toEqual(downloading.snapshot);
-  });
-
-  it('goes on in a renamed step, between attempts and while it is paused, too', () => {
-    const renamed: Partial<Adoption> = {
-      states: { 'running.download': 'running.fetch' },
-      activities: { download: 'fetch' },
-      delays: { 'timeoutMs:download': 'timeoutMs:fetch', 'backoffMs:download': 'backoffMs:fetch' },
-      context: (old) => ({ ...(old as Config), attempts: { fetch: (old as Config).attempts.download ?? 0 } }),
-    };
-    const executing = runOn(old);
-    const { activities, context, value } = snapshotAfter(executing, now, renamed);
-    const [visit] = Object.values(executing.snapshot.activities!).map((started) => started.visit);
-    expect({ value, context, activities }).toMatchObject({
-      value: { running: { fetch: 'executing' } },
-      context: { attempts: { fetch: 1 } },
-      activities: { fetch: { src: 'fetch', visit } },
-    });
-    const failed = activityFailed('download', visit!, { name: 'Error', message: 'no' });
-    const backingOff = runOn(old, failed);
-    expect(snapshotAfter(backingOff, now, renamed).value).toEqual({ running: { fetch: 'backingOff' } });
-    const timer = Object.entries(backingOff.snapshot.timers!).find(([id]) => id.includes('backoffMs'))!;
-    const paused = runOn(old, failed, { type: 'pause' }, timerFired(timer[0], timer[1].visit, timer[1]));
-    expect(snapshotAfter(paused, now, renamed).value).toEqual({ running: { fetch: 'ready' } });
-    const resumed = { ...renamed, context: (old: Json) => ({ ...(old as Config), pauseRequested: false }) };
-    expect(issuesOf(paused, now, resumed)).toEqual([expect.stringMatching(/^running\.fetch\.ready: an eventless transition/)]);
-  });
-});
-
-describe('random statecharts', () => {
-  // XState warns of charts like these.
-  beforeAll(() => void vi.spyOn(console, 'warn').mockImplementation(() => {}));
-  afterAll(() => void vi.restoreAllMocks());
-
-  it('adopt their own runs as they are', () => {
-    // Actors and messages that nobody hears on the old definition either. And XState in a configuration that is none.
-    const known = /its state does not take its result|no state takes '|its states are not regions side by side|was never in this region/;
-    let same = 0;
-    for (let seed = 1; seed <= 80; seed++) {
-      const random = new SeededRandom(`adopt ${seed}`);
-      const { machine, events } = randomStatechart(seed);
-      const played = new FoldedRun(machine, { n: seed % 5 }, {});
-      for (let moves = 0; moves < 12 && played.active; moves++) {
-        const before = { ...run, definition: played.statechart.definitionHash, snapshot: played.snapshot };
-        try {
-          expect(adopt(before, machine, { from: machine }).event.data.snapshot).toEqual(played.snapshot);
-          same++;
-        } catch (error) {
-          if (!(error instanceof AdoptionRefusedError)) throw error;
-          expect(error.issues.filter((issue) => !known.test(issue))).toEqual([]);
-        }
-        played.play({ do: 'hear', event: random.pick(events) });
-        if (played.active) played.play({ do: 'elapse', ms: random.int(10) });
-      }
-    }
-    expect(same).toBeGreaterThan(400);
   });
 });
 
