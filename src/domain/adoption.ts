@@ -22,7 +22,7 @@ export interface Adoption {
   readonly from: string | AnyStateMachine;
   /**
    * Old state → new state, by their keys from the root: `{ 'running.fetch': 'running.download' }`. An entry goes for the states below it,
-   * too. A state without an entry has to exist unchanged.
+   * too. A state without an entry has to exist unchanged. No entry or exit action runs: the run is taken to have been there all along.
    */
   readonly states?: Readonly<Record<string, string>>;
   /**
@@ -57,7 +57,7 @@ interface Adopted {
 
 function adopted(statechart: FoldableStatechart, adoption: Adoption, before: Snapshot, environment: Environment): Adopted {
   const { machine } = statechart;
-  const { from, states = {}, activities: activityIds = {}, delays: delayNames = {} } = adoption;
+  const { from, states = {}, activities = {}, delays = {} } = adoption;
   const mapping = new StateMapping(machine, states, typeof from === 'string' ? undefined : from);
   const value = mapping.newValue(before.value);
   const { active, issues: ofStates } = configurationOf(machine, value);
@@ -66,7 +66,11 @@ function adopted(statechart: FoldableStatechart, adoption: Adoption, before: Sna
   if (ofStates.length > 0 || 'issue' in upcast) {
     return { snapshot: before, issues: [...ofStates, ...('issue' in upcast ? [upcast.issue] : [])] };
   }
-  const carried = new CarryOver({ machine, mapping, activityIds, delayNames, before, context: upcast.context, active, environment });
+  const carried = new CarryOver({
+    ...{ machine, mapping, before, context: upcast.context, active, environment },
+    activityIds: new Map(Object.entries(activities)),
+    delayNames: new Map(Object.entries(delays)),
+  });
   const moved: Snapshot = {
     value,
     context: upcast.context,

@@ -25,7 +25,7 @@ export interface RunDescription extends RunView {
 
 /** @param alert About the run, raised after its last event. */
 export function heldBy({ jobType, summary, facts: { code, state } }: Alert): RunDescription['held'] {
-  if (state === 'held') return { code, reason: summary };
+  if (state === 'held') return { code, reason: `${summary}\nIt is tried again by itself: a deployment that can continue it is enough` };
   return {
     code,
     reason: `${summary}\nIt is laid aside (almanac dlq list --job ${jobType}); almanac dlq redrive continues it once it can go on`,

@@ -87,6 +87,8 @@ describe('an adopted run', () => {
     expect(Object.keys(snapshotAfter(waiting, definition({ ...states('mine', 'waiting'), extra: {} })).timers!)).toEqual([
       'xstate.after.limitMs.mine',
     ]);
+    const unknown = /^xstate\.after\.limitMs\.mine: it is not known whose timer this is/;
+    expect(issuesOf(waiting, definition(states('other', 'resting')), { states: { waiting: 'resting' } })[0]).toMatch(unknown);
     const renamed = { from: definition(states('mine', 'waiting')), states: { waiting: 'resting' } };
     expect(Object.keys(snapshotAfter(waiting, definition(states('other', 'resting')), renamed).timers!)).toEqual([
       'xstate.after.limitMs.other',

@@ -16,6 +16,9 @@ export interface AlertsParts {
   readonly source: string;
 }
 
+/** An error's message may be of any length, an alert is for people. */
+const MAX_SUMMARY_CHARACTERS = 16_000;
+
 export const natsAlerts = ({ publisher, manager, clock, source }: AlertsParts): Alerts => ({
   async raise(alert) {
     const { rule, key, jobType, runId, summary, facts } = alert;
@@ -32,7 +35,7 @@ export const natsAlerts = ({ publisher, manager, clock, source }: AlertsParts): 
       subject: `${jobType}/${runId}`,
       time: new Date(clock.now()).toISOString(),
       datacontenttype: 'application/json',
-      data: { rule, key, jobType, runId, summary, facts },
+      data: { rule, key, jobType, runId, summary: summary.slice(0, MAX_SUMMARY_CHARACTERS), facts },
     };
     await publishConfirmed(publisher, subject, Buffer.from(JSON.stringify(event)), { messageId: id });
   },

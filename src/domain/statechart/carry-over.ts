@@ -15,9 +15,9 @@ export interface CarryOverOptions {
   readonly machine: AnyStateMachine;
   readonly mapping: StateMapping;
   /** Old id → new id. */
-  readonly activityIds: Readonly<Record<string, string>>;
+  readonly activityIds: ReadonlyMap<string, string>;
   /** Old name → new name. */
-  readonly delayNames: Readonly<Record<string, string>>;
+  readonly delayNames: ReadonlyMap<string, string>;
   readonly before: Snapshot;
   /** After the upcast. */
   readonly context: Json;
@@ -62,10 +62,10 @@ export class CarryOver {
     const { before, activityIds, active, machine } = this.#options;
     const invoked = new Map(active.flatMap(({ invoke }) => invoke.map((invocation) => [invocation.id, String(invocation.src)])));
     for (const [oldId, activity] of Object.entries(before.activities ?? {})) {
-      const renamed = activityIds[oldId];
+      const renamed = activityIds.get(oldId);
       const id = renamed ?? oldId;
       const src = invoked.get(id);
-      if (id in this.activities) this.#issue('activity-twice', id, 'two activities of the run would be this one');
+      if (Object.hasOwn(this.activities, id)) this.#issue('activity-twice', id, 'two activities of the run would be this one');
       else if (src !== undefined) {
         this.activities[id] = { ...activity, src };
         if (src !== activity.src && !activity.finished && renamed === undefined)
@@ -87,9 +87,9 @@ export class CarryOver {
   #startMissing(): void {
     const { active, mapping, activityIds, context } = this.#options;
     for (const node of active) {
-      const stoppedOnPurpose = new Set(mapping.formerly(node).flatMap(({ invoke }) => invoke.map(({ id }) => activityIds[id] ?? id)));
+      const stoppedOnPurpose = new Set(mapping.formerly(node).flatMap(({ invoke }) => invoke.map(({ id }) => activityIds.get(id) ?? id)));
       for (const { id, src, input, systemId } of node.invoke) {
-        if (id in this.activities || stoppedOnPurpose.has(id)) continue;
+        if (Object.hasOwn(this.activities, id) || stoppedOnPurpose.has(id)) continue;
         if (this.#mayBeOld('activity-missing', id, `its state '${nameOf(node)}' does this activity, and the run has not begun it`))
           continue;
         const given = this.#evaluated('input', id, input, { context, event: unknown('event'), self: unknown('self') });
@@ -108,15 +108,17 @@ export class CarryOver {
         else this.#issue('timer-unheard', oldId, `no state takes '${timer.event.type}' any more: ${SIDE_BY_SIDE}`);
         continue;
       }
-      const { state, delay = '' } = mapping.ownerOf(oldId, before.value) ?? {};
-      const id = state && timerId(delayNames[delay] ?? delay, state);
-      if (id === undefined || !active.includes(state!) || !state!.transitions.has(id))
-        this.#issue(
-          'timer-unheard',
-          oldId,
-          `the run waits for this timer, and its state does not any more: if another delay stands for it, name that in \`delays\`; else ${SIDE_BY_SIDE}`,
-        );
-      else if (id in this.timers) this.#issue('timer-twice', id, 'two timers of the run would be this one');
+      const owner = mapping.ownerOf(oldId, before.value);
+      if (owner === undefined) {
+        this.#issue('timer-unknown', oldId, 'it is not known whose timer this is: give the old machine as `from`, not only its hash');
+        continue;
+      }
+      const { state, delay } = owner;
+      const id = state && timerId(delayNames.get(delay) ?? delay, state);
+      if (id === undefined || !active.includes(state!) || !state!.transitions.has(id)) {
+        const advice = `if another delay stands for it, name that in \`delays\`; else ${SIDE_BY_SIDE}`;
+        this.#issue('timer-unheard', oldId, `the run waits for this timer, and its state does not any more: ${advice}`);
+      } else if (id in this.timers) this.#issue('timer-twice', id, 'two timers of the run would be this one');
       else this.timers[id] = { ...timer, event: { ...timer.event, type: id } };
     }
   }
@@ -126,7 +128,7 @@ export class CarryOver {
     const { delays } = implementationsOf(machine);
     for (const node of active) {
       const old = mapping.formerly(node).flatMap(({ after }) => after.map(({ delay }) => String(delay)));
-      const firedBefore = new Set(old.map((delay) => delayNames[delay] ?? delay));
+      const firedBefore = new Set(old.map((delay) => delayNames.get(delay) ?? delay));
       for (const delay of new Set(node.after.map((transition) => transition.delay))) {
         const id = timerId(String(delay), node);
         if (id in this.timers || firedBefore.has(String(delay))) continue;

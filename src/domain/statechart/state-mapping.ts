@@ -15,7 +15,7 @@ interface OldState {
 const AFTER = 'xstate.after.';
 
 export class StateMapping {
-  readonly #states: Readonly<Record<Path, Path>>;
+  readonly #states: ReadonlyMap<Path, Path>;
   readonly #machine: AnyStateMachine;
   readonly #newStates: ReadonlyMap<Path, AnyStateNode>;
   readonly #oldStates: ReadonlyMap<Path, AnyStateNode> | undefined;
@@ -23,7 +23,7 @@ export class StateMapping {
   /** @param states Old path → new path; it goes for the states below as well, unless one has an entry of its own. */
   constructor(machine: AnyStateMachine, states: Readonly<Record<Path, Path>>, oldMachine: AnyStateMachine | undefined) {
     this.#machine = machine;
-    this.#states = states;
+    this.#states = new Map(Object.entries(states));
     this.#newStates = statesByPath(machine);
     this.#oldStates = oldMachine && statesByPath(oldMachine);
   }
@@ -36,7 +36,7 @@ export class StateMapping {
   newPath(old: Path): Path {
     const keys = old.split('.');
     for (let length = keys.length; length > 0; length--) {
-      const to = this.#states[keys.slice(0, length).join('.')];
+      const to = this.#states.get(keys.slice(0, length).join('.'));
       if (to !== undefined) return [to, ...keys.slice(length)].join('.');
     }
     return old;
