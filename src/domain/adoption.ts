@@ -7,12 +7,13 @@ import { AdoptionRefusedError } from './errors.ts';
 import { type Decision, type Facts, type Run, seedOf, takeOver } from './run.ts';
 import { CarryOver, messageOf } from './statechart/carry-over.ts';
 import { configurationOf } from './statechart/configuration.ts';
+import { hashOf } from './statechart/definition-hash.ts';
 import { withEnvironment } from './statechart/environment.ts';
 import { error, type Finding } from './statechart/finding.ts';
 import type { FoldableStatechart } from './statechart/fold.ts';
 import { firstNonJson, type Json } from './statechart/json.ts';
 import type { Snapshot } from './statechart/snapshot.ts';
-import { hashOf, StateMapping, statesByPath } from './statechart/state-mapping.ts';
+import { StateMapping, statesByPath } from './statechart/state-mapping.ts';
 
 export interface Adoption {
   /**

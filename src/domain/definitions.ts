@@ -3,8 +3,8 @@ import { type Adoption, adoptRun, problemsOf } from './adoption.ts';
 import { DefinitionChangedError, JobTypeError } from './errors.ts';
 import type { JobType } from './job-type.ts';
 import type { Decision, Facts, Run } from './run.ts';
+import { hashOf } from './statechart/definition-hash.ts';
 import { type FoldableStatechart, foldable } from './statechart/fold.ts';
-import { hashOf } from './statechart/state-mapping.ts';
 
 export class Definitions {
   /** New runs start on it. */

@@ -364,7 +364,7 @@ export class OutputValidationError extends TerminalError {
   }
 }
 
-const IN_PLAIN_WORDS = {
+const ADVICE = {
   deployOld: 'deploy the old definition beside the new one (`previous` of the job type) and it finishes there',
   orGiveUp: 'or give the run up: once it is laid aside, almanac dlq drop',
 } as const;
@@ -378,7 +378,7 @@ export class DefinitionChangedError extends AlmanacError {
   constructor(jobType: string, run: string, definition: string, registered: readonly string[]) {
     super(
       `run ${run} is on definition ${definition} of ${jobType}, this process has ${registered.join(', ')}. Nothing was done to it: ` +
-        `${IN_PLAIN_WORDS.deployOld}; or say how its state maps to the new definition (\`adopt\`); ${IN_PLAIN_WORDS.orGiveUp}`,
+        `${ADVICE.deployOld}; or say how its state maps to the new definition (\`adopt\`); ${ADVICE.orGiveUp}`,
     );
     this.definition = definition;
     this.registered = registered;
@@ -394,7 +394,7 @@ export class AdoptionRefusedError extends AlmanacError {
   constructor(jobType: string, run: string, definition: string, newest: string, issues: readonly string[]) {
     super(
       `run ${run} of ${jobType} cannot move from definition ${definition} to ${newest}:\n${issues.map((issue) => `  - ${issue}`).join('\n')}\n` +
-        `Nothing was done to it: repair the mapping (\`adopt\`); or ${IN_PLAIN_WORDS.deployOld}; ${IN_PLAIN_WORDS.orGiveUp}`,
+        `Nothing was done to it: repair the mapping (\`adopt\`); or ${ADVICE.deployOld}; ${ADVICE.orGiveUp}`,
     );
     this.definition = definition;
     this.issues = issues;

@@ -1,6 +1,6 @@
 /** Runs in flight by the definition they are on, and what would become of them with the code at hand. Nothing is changed. */
 import { Definitions } from '../domain/definitions.ts';
-import { AdoptionRefusedError, DefinitionChangedError } from '../domain/errors.ts';
+import { AdoptionRefusedError, AlmanacError } from '../domain/errors.ts';
 import type { Instant, JobTypeId } from '../domain/ids.ts';
 import type { JobType } from '../domain/job-type.ts';
 import { runAfter } from '../domain/run.ts';
@@ -67,7 +67,7 @@ function continuationOf({ jobType, runId, event, bytes, sequence }: StoredRunEve
     return { with: 'adopted', reason: null };
   } catch (error) {
     if (error instanceof AdoptionRefusedError) return { with: 'held', reason: error.message, issues: error.issues };
-    if (error instanceof DefinitionChangedError) return { with: 'held', reason: error.message };
+    if (error instanceof AlmanacError) return { with: 'held', reason: error.message };
     throw error;
   }
 }

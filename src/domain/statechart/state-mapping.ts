@@ -1,6 +1,5 @@
 /** Where the states of one definition are in another. The old machine helps, but need not be there: its code may be gone. */
 import type { AnyStateMachine, AnyStateNode, StateValue } from 'xstate';
-import { definitionHash } from './definition-hash.ts';
 import { statesOf } from './machine-walk.ts';
 
 /** A state the run is in, by its keys from the root: `running.download`; the root is empty. */
@@ -126,7 +125,3 @@ function stateValue(tree: Tree, node: AnyStateNode | undefined): StateValue {
   if (node?.type !== 'parallel' && entries.length === 1 && Object.keys(only![1]).length === 0) return only![0];
   return Object.fromEntries(entries.map(([key, below]) => [key, stateValue(below, node?.states[key])]));
 }
-
-/** The hash of a definition given as such or as its machine. */
-export const hashOf = (definition: string | AnyStateMachine): string =>
-  typeof definition === 'string' ? definition : definitionHash(definition);
