@@ -42,4 +42,4 @@ it('is asked before it is deployed, holds the run, and says so', async () => {
     problems: [],
     notes: [expect.stringContaining('of vault-sync, which is not registered here')],
   });
-});
+}, 90_000);

@@ -51,7 +51,7 @@ it('a step that fails twice is tried again after short waits, then the run goes 
   expect(host.seen.of('held back')).toEqual([]);
   const verifier = new HistoryVerifier([job.jobType], { complete: true });
   for (const stored of history) verifier.take(stored);
-  expect(verifier.result()).toEqual({ runs: 1, events: 8, problems: [] }); // on replay, chance says the same
+  expect(verifier.result()).toEqual({ runs: 1, events: 8, problems: [], notes: [] }); // on replay, chance says the same
 });
 
 it('a process that takes a run over in the middle of a wait keeps its end, and the next attempt begins once', async () => {
