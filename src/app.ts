@@ -6,6 +6,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import pino from 'pino';
 import { jobTypes } from '../machines/index.ts';
 import { activitiesByJobType } from './activities/index.ts';
+import { natsAlertHistory, natsAlerts } from './adapters/nats/alerts.ts';
 import { natsAnnouncer, natsRunNews } from './adapters/nats/announcer.ts';
 import { natsCommandSender } from './adapters/nats/command-sender.ts';
 import { connect, disconnect } from './adapters/nats/connection.ts';
@@ -116,6 +117,7 @@ async function startParts(
     commands,
     news: natsRunNews(connection),
     deadLetters,
+    alerts: natsAlerts({ publisher, manager, clock: systemClock, source: identity.source }),
     announcer: natsAnnouncer(connection),
     clock: systemClock,
     identity,
@@ -180,6 +182,7 @@ const operationsOn = (connection: NatsConnection, manager: JetStreamManager, pub
   new Operations({
     jobTypes,
     history: natsRunHistory(connection, manager),
+    alerts: natsAlertHistory(connection, manager),
     commands: natsCommandSender(publisher, manager),
     replies: natsReplyBox(connection),
   });

@@ -23,6 +23,11 @@ export const scheduleEventSubject = (schedule: ScheduleId) => `evt.schedule.${sc
 /** What people and the program itself did beside runs and schedules, for the audit. */
 export const systemEventSubject = (what: 'dead-letter-redriven' | 'dead-letter-dropped') => `evt.system.${what}` as const;
 
+/** What a person should look at: which rule says so, and about whom. Both are safe tokens. */
+export const alertSubject = (rule: string, key: string) => `evt.alert.${rule}.${key}` as const;
+/** Filter for the alerts about a run, by any rule. */
+export const alertFilter = (run: RunId) => `evt.alert.*.${run}` as const;
+
 /** Filter for runs: all of them, of one job type, of one id in every job type, or exactly one run. */
 export const runEventFilter = (jobType?: JobTypeId, run?: RunId) =>
   run === undefined && jobType === undefined ? 'evt.run.>' : `evt.run.${jobType ?? '*'}.${run ?? '*'}`;

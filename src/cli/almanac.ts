@@ -10,6 +10,7 @@ import { dlqList } from './dlq-list.ts';
 import { dlqRedrive } from './dlq-redrive.ts';
 import { dlqShow } from './dlq-show.ts';
 import { EXIT, exitCodeOf, textOf } from './exit-codes.ts';
+import { jobCheck } from './job-check.ts';
 import { jobDiagram } from './job-diagram.ts';
 import { jobList } from './job-list.ts';
 import { FORMATS } from './output.ts';
@@ -49,6 +50,12 @@ jobs
   .description('the statechart of a job type, as text of Mermaid')
   .argument('<jobType>', 'see almanac job list', jobTypeId)
   .action(jobDiagram);
+jobs
+  .command('check')
+  .description('whether this code can continue the runs in flight, by the definition they are on; exit code 1 when it would hold any')
+  .addOption(job('only of this job type'))
+  .addOption(format())
+  .action(jobCheck);
 
 const runs = program.command('run').description('runs: start them, watch them, ask about them');
 runs

@@ -369,13 +369,40 @@ export class OutputValidationError extends TerminalError {
   }
 }
 
-/** The run began on another definition of its statechart (invariant 9). It is held as it is; deploy the old definition to finish it. */
+const ADVICE = {
+  deployOld: 'deploy the old definition beside the new one (`previous` of the job type) and it finishes there',
+  orGiveUp: 'or give the run up: once it is laid aside, almanac dlq drop',
+} as const;
+
+/** The run is on a definition of its statechart that this process does not have (invariant 9). It is held as it is. */
 export class DefinitionChangedError extends AlmanacError {
   readonly code = 'DEFINITION_CHANGED';
-  constructor(jobType: string, run: string, startedOn: string, have: string) {
+  readonly definition: string;
+  /** Of the definitions this process has, the newest first. */
+  readonly registered: readonly string[];
+  constructor(jobType: string, run: string, definition: string, registered: readonly string[]) {
     super(
-      `run ${run} began on definition ${startedOn.slice(0, 12)} of ${jobType}, this process has ${have.slice(0, 12)}: deploy the old one to finish it`,
+      `run ${run} is on definition ${definition} of ${jobType}, this process has ${registered.join(', ')}. Nothing was done to it: ` +
+        `${ADVICE.deployOld}; or say how its state maps to the new definition (\`adopt\`); ${ADVICE.orGiveUp}`,
     );
+    this.definition = definition;
+    this.registered = registered;
+  }
+}
+
+/** The mapping from the run's definition to the newest one does not fit the state the run is in. It is held as it is. */
+export class AdoptionRefusedError extends AlmanacError {
+  readonly code = 'ADOPTION_REFUSED';
+  readonly definition: string;
+  /** Everything that has no place in the new definition, in plain words. */
+  readonly issues: readonly string[];
+  constructor(jobType: string, run: string, definition: string, newest: string, issues: readonly string[]) {
+    super(
+      `run ${run} of ${jobType} cannot move from definition ${definition} to ${newest}:\n${issues.map((issue) => `  - ${issue}`).join('\n')}\n` +
+        `Nothing was done to it: repair the mapping (\`adopt\`); or ${ADVICE.deployOld}; ${ADVICE.orGiveUp}`,
+    );
+    this.definition = definition;
+    this.issues = issues;
   }
 }
 

@@ -1,6 +1,8 @@
 /** What the registry knows of a job type: a statechart, the shape of its input, and how it is to be run. */
 import type { AnyStateMachine } from 'xstate';
 import type { z } from 'zod';
+import type { Activities } from './activity.ts';
+import type { Adoption } from './adoption.ts';
 import { NotFoundError } from './errors.ts';
 import type { JobTypeId } from './ids.ts';
 import type { StatedPolicy } from './run-policy.ts';
@@ -9,12 +11,25 @@ import type { StatedPolicy } from './run-policy.ts';
 export const LANES = ['high', 'normal', 'low'] as const;
 export type Lane = (typeof LANES)[number];
 
+export interface PreviousDefinition {
+  readonly machine: AnyStateMachine;
+  /** Those the newest definition does not have, or has with other code, by the names this machine invokes them. */
+  readonly activities?: Activities;
+}
+
 export interface JobType {
   /** Safe subject token, e.g. `vault-sync`. */
   readonly id: string;
   /** One line for `almanac job list`. */
   readonly summary: string;
   readonly machine: AnyStateMachine;
+  /**
+   * Definitions that runs in flight may still be on: those runs finish on them, new ones start on `machine`. Remove one when
+   * `almanac job check` shows no run on it any more.
+   */
+  readonly previous?: readonly PreviousDefinition[];
+  /** How runs on definitions that are not registered any more move to `machine`. Without an entry they are held. */
+  readonly adopt?: readonly Adoption[];
   /** Parses the input of a start command; its output is the machine's input. */
   readonly input: z.ZodType;
   /** Runs at once over all replicas. @default 16 */

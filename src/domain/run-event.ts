@@ -14,6 +14,7 @@ export const RUN_EVENT_TYPES = [
   'almanac.run.started',
   'almanac.run.transitioned',
   'almanac.run.resumed',
+  'almanac.run.adopted',
   'almanac.run.finished',
   'almanac.run.restarted',
 ] as const;
@@ -56,7 +57,7 @@ export type Parent = z.output<typeof Parent>;
 export interface RunEventData {
   /** 1 for the first event of the run, then counting up without gaps. */
   readonly revision: number;
-  /** What the statechart heard; absent on `resumed`, which changes nothing but the holder. */
+  /** What the statechart heard; absent on `resumed`, which changes nothing but the holder, and on `adopted`, which was mapped. */
   readonly event?: { readonly type: string; readonly [field: string]: unknown };
   readonly from: string | null;
   readonly to: string;
@@ -76,7 +77,7 @@ export interface RunEventData {
   /** On `finished`, or `started` when the statechart ends at once. */
   readonly outcome?: string;
   readonly snapshot: Snapshot;
-  /** Hash of the statechart's structure the run is on (invariant 9). */
+  /** Hash of the statechart's structure the run is on from this event; only `adopted` changes it (invariant 9). */
   readonly definition: string;
   /** {@link hashOfEvent} of the previous event of this subject; null on the first. */
   readonly previous: string | null;

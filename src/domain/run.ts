@@ -77,7 +77,7 @@ export interface StartRequest {
 }
 
 /** The same on replay: randomness is derived from what the log knows. */
-const seedOf = (jobType: JobTypeId, run: RunId, revision: number) => `${jobType}/${run}:${revision}`;
+export const seedOf = (jobType: JobTypeId, run: RunId, revision: number) => `${jobType}/${run}:${revision}`;
 const START_EVENT = { type: 'xstate.init' } as const;
 /** Ends a run whose statechart knows no `cancel`. */
 const CANCEL_EVENT = { type: 'almanac.cancel' } as const;
@@ -183,21 +183,28 @@ export function restartRun(
 }
 
 /** A new holder takes a run over. Nothing moves, but the old holder's next append now fails, so it stops (invariants 2 and 4). */
-export function resumeRun(run: Run, facts: Facts): Decision {
-  const state = describeState(run.snapshot.value);
+export const resumeRun = (run: Run, facts: Facts): Decision => takeOver('almanac.run.resumed', run, run, facts);
+
+/** @param now What the run is on from now on: on a resume, what it was. */
+export function takeOver(
+  type: 'almanac.run.resumed' | 'almanac.run.adopted',
+  run: Run,
+  now: Pick<Run, 'snapshot' | 'definition'>,
+  facts: Facts,
+): Decision {
   const data: RunEventData = {
     revision: run.revision + 1,
-    from: state,
-    to: state,
+    from: describeState(run.snapshot.value),
+    to: describeState(now.snapshot.value),
     cause: { command: facts.lease.command },
     lease: facts.lease,
     ...(run.parent && { parent: run.parent }),
     startedAt: run.startedAt,
-    snapshot: run.snapshot,
-    definition: run.definition,
+    snapshot: now.snapshot,
+    definition: now.definition,
     previous: hashOfEvent(run.lastBytes),
   };
-  return decision('almanac.run.resumed', run, facts, data, []);
+  return decision(type, run, facts, data, []);
 }
 
 /** What a run is once its last event, stored as `bytes` at `sequence`, is known. */
@@ -229,9 +236,10 @@ export interface StoredEvent {
  * Folds the next event of a history onto what came before and checks that it says the same (invariant 1): revision, chain, snapshot.
  * Hand it the events of one run in order; `before` is undefined for the first.
  *
+ * @param statechart Of the event's definition. Without it, only what needs no statechart is checked.
  * @throws {HistoryMismatchError} The log and the fold disagree: the history was altered, or the statechart is not the one it ran on.
  */
-export function verifyNext(statechart: FoldableStatechart, before: StoredEvent | undefined, stored: StoredEvent): void {
+export function verifyNext(statechart: FoldableStatechart | undefined, before: StoredEvent | undefined, stored: StoredEvent): void {
   const { event } = stored;
   const { data } = event;
   const expectedRevision = (before?.event.data.revision ?? 0) + 1;
@@ -241,6 +249,7 @@ export function verifyNext(statechart: FoldableStatechart, before: StoredEvent |
   if (data.previous !== previous) throw new HistoryMismatchError(event.subject, data.revision, 'the hash chain is broken');
   const wrong = wrongField(before?.event, event);
   if (wrong !== undefined) throw new HistoryMismatchError(event.subject, data.revision, `'${wrong}' does not follow from the rest`);
+  if (statechart === undefined) return;
   const folded = JSON.stringify(fold(statechart, before?.event, event));
   if (folded !== JSON.stringify(data.snapshot))
     throw new HistoryMismatchError(event.subject, data.revision, 'folding gives another snapshot');
@@ -254,13 +263,16 @@ function wrongField(before: RunEvent | undefined, event: RunEvent): string | und
   if (data.to !== describeState(data.snapshot.value)) return 'to';
   if (data.outcome !== outcomeOf(data.snapshot)) return 'outcome';
   if (data.startedAt !== (before === undefined ? event.time : before.data.startedAt)) return 'startedAt';
-  if (before !== undefined && data.definition !== before.data.definition && event.type !== 'almanac.run.restarted') return 'definition';
+  if (before === undefined) return undefined;
+  const mayChange = event.type === 'almanac.run.adopted' || event.type === 'almanac.run.restarted';
+  if (!mayChange && data.definition !== before.data.definition) return 'definition';
+  if (data.snapshot.visits < before.data.snapshot.visits) return 'visits'; // a fencing token would be handed out twice
   return undefined;
 }
 
-function typeOf(before: RunEvent | undefined, { event, snapshot }: RunEventData): RunEvent['type'] {
+function typeOf(before: RunEvent | undefined, { event, snapshot, definition }: RunEventData): RunEvent['type'] {
   if (before === undefined) return 'almanac.run.started';
-  if (event === undefined) return 'almanac.run.resumed';
+  if (event === undefined) return before.data.definition === definition ? 'almanac.run.resumed' : 'almanac.run.adopted';
   if (event.type === START_EVENT.type && isFinal(before.data.snapshot)) return 'almanac.run.restarted';
   return isFinal(snapshot) ? 'almanac.run.finished' : 'almanac.run.transitioned';
 }
@@ -270,12 +282,19 @@ function fold(statechart: FoldableStatechart, before: RunEvent | undefined, even
   const environment = { at: Date.parse(event.time) as Instant, seed: `${event.subject}:${data.revision}` };
   if (before === undefined || event.type === 'almanac.run.restarted')
     return statechart.start(data.input, { ...environment, policy: data.policy }, before?.data.snapshot.visits).snapshot;
+  if (event.type === 'almanac.run.adopted') return adoptedSnapshot(statechart, data.snapshot);
   if (data.event === undefined) return before.data.snapshot;
   if (data.event.type === CANCEL_EVENT.type) return stopped(before.data.snapshot);
   const step = statechart.step(before.data.snapshot, stimulusOf(data), environment);
   if (step === undefined)
     throw new HistoryMismatchError(event.subject, data.revision, `the statechart does not react to ${data.event.type}`);
   return step.snapshot;
+}
+
+/** Taken as it is: the code that mapped it may be gone. But the new definition has to know it. */
+function adoptedSnapshot(statechart: FoldableStatechart, snapshot: Snapshot): Snapshot {
+  statechart.hydrate(snapshot);
+  return snapshot;
 }
 
 function stimulusOf({ cause, event }: RunEventData): Stimulus {

@@ -2,26 +2,23 @@
  * Holding one run: from a lease to the run's end, or to where it only waits. Decide, append, act, in this order (invariants 1 to 4).
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Activities } from '../domain/activity.ts';
-import { DefinitionChangedError, InvalidCommandError, SnapshotTooLargeError, VersionConflictError } from '../domain/errors.ts';
+import { InvalidCommandError, SnapshotTooLargeError, VersionConflictError } from '../domain/errors.ts';
 import type { Instant, JobTypeId, RunId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
 import { isAsleep } from '../domain/parking.ts';
 import { advanceRun, type Decision, type Facts, NOBODY, type Run, restartRun, resumeRun, runAfter, startRun } from '../domain/run.ts';
-import type { Actor, LeaseMark, Parent } from '../domain/run-event.ts';
+import type { Actor, LeaseMark, Parent, RunEventData } from '../domain/run-event.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
-import type { FoldableStatechart } from '../domain/statechart/fold.ts';
 import { serializeError } from '../domain/statechart/serialized-error.ts';
 import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
 import { activityFailed, type Stimulus } from '../domain/statechart/stimulus.ts';
+import type { RunnableDefinition, RunnableJobType } from './job-types.ts';
 import { Mailbox } from './mailbox.ts';
 import { Outside } from './outside.ts';
 import type { Announcer, Clock, CommandSender, Identity, Log, RunLog, RunObserver } from './ports.ts';
 
-export interface HolderOptions {
+export interface HolderOptions extends Pick<RunnableJobType, 'definitions' | 'registered' | 'statechart' | 'activities'> {
   readonly jobType: JobTypeId;
-  readonly statechart: FoldableStatechart;
-  readonly activities: Activities;
   /** For a run that begins here; one that has begun keeps its own. */
   readonly policy: RunPolicy;
   readonly runs: RunLog;
@@ -41,7 +38,10 @@ export interface HolderOptions {
 
 export interface Held {
   readonly runId: RunId;
+  /** As the command has it. */
   readonly input: unknown;
+  /** By the job type's schema of today; a run that exists may have begun with another. @throws {InvalidCommandError} */
+  readonly parse: (input: unknown) => unknown;
   readonly actor?: Actor | undefined;
   readonly parent?: Parent | undefined;
   /** The run is expected to exist. */
@@ -76,6 +76,8 @@ export class Holder {
   readonly #lease: LeaseMark;
   readonly #mailbox = new Mailbox();
   readonly #outside: Outside;
+  /** Where the run starts, or what it is on already. */
+  #on: RunnableDefinition;
   #stopping = false;
   #lost = false;
 
@@ -84,14 +86,17 @@ export class Holder {
     this.#held = held;
     const { command, delivery, lane } = held;
     this.#lease = { command, delivery, holder: options.identity.source, ...(lane === 'normal' ? {} : { lane }) };
-    this.#outside = new Outside({ ...options, runId: held.runId, mailbox: this.#mailbox });
+    this.#on = options;
+    const activities = () => this.#on.activities;
+    this.#outside = new Outside({ ...options, activities, runId: held.runId, mailbox: this.#mailbox });
   }
 
   /**
    * @throws {InvalidCommandError} The first event of the run would be too large, the run exists with another input, or it does not exist
    * and is expected to, or it is too late for it to begin.
    * @throws {StatechartCodeError} The statechart's own code threw: nothing was appended, a fixed deployment continues the run.
-   * @throws {DefinitionChangedError} The run began on another definition: nothing was appended (invariant 9).
+   * @throws {DefinitionChangedError} The run is on a definition that is not registered: nothing was appended (invariant 9).
+   * @throws {AdoptionRefusedError} The mapping from its definition does not fit its state: nothing was appended.
    * @throws {StorageRefusedError} The log takes no events at the moment: try later.
    */
   async hold(): Promise<HoldResult> {
@@ -130,9 +135,14 @@ export class Holder {
       if (known !== undefined) return this.#takeOver(known);
       if (again !== undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${this.#options.jobType}`);
     }
-    const { startBy } = this.#held;
-    if (startBy !== undefined && this.#options.clock.now() > startBy) return this.#begunInTime(startBy);
-    const decision = this.#decideStart();
+    let decision: Decision;
+    try {
+      decision = this.#decideStart();
+    } catch (error) {
+      const known = error instanceof InvalidCommandError ? await this.#load('exact') : undefined;
+      if (known === undefined) throw error;
+      return this.#takeOver(known); // what is refused today, or comes too late, the run may have begun with in time
+    }
     const run = await this.#append(decision, NO_EVENT);
     if (run === undefined) return this.#takeOver((await this.#load('exact'))!);
     this.#options.observer.started(run.jobType);
@@ -140,20 +150,16 @@ export class Holder {
     return run;
   }
 
-  /** It is too late to begin the run, but not to go on with it. */
-  async #begunInTime(startBy: Instant): Promise<Run | HoldResult> {
-    const known = await this.#load('exact');
-    if (known !== undefined) return this.#takeOver(known);
-    throw new InvalidCommandError(
-      'QUEUE_TIMEOUT',
-      `run ${this.#held.runId} of ${this.#options.jobType} was to begin by ${new Date(startBy).toISOString()}, and did not: send a new command if it is still wanted`,
-    );
-  }
-
   #decideStart(): Decision {
-    const { statechart, jobType, policy } = this.#options;
+    const { statechart, jobType, policy, clock } = this.#options;
+    const { runId, startBy } = this.#held;
+    if (startBy !== undefined && clock.now() > startBy) {
+      const late = `run ${runId} of ${jobType} was to begin by ${new Date(startBy).toISOString()}, and did not`;
+      throw new InvalidCommandError('QUEUE_TIMEOUT', `${late}: send a new command if it is still wanted`);
+    }
     try {
-      return startRun(statechart, { ...this.#held, jobType, policy }, this.#facts(this.#held.actor));
+      const input = this.#held.parse(this.#held.input);
+      return startRun(statechart, { ...this.#held, input, jobType, policy }, this.#facts(this.#held.actor));
     } catch (error) {
       if (!(error instanceof SnapshotTooLargeError)) throw error;
       throw new InvalidCommandError('COMMAND_TOO_LARGE', error.message, { cause: error }); // there is no run that could fail
@@ -182,11 +188,10 @@ export class Holder {
         } else if (known.lease.delivery > delivery) {
           return LOST;
         }
-        this.#checkDefinition(known);
-        const resumed = await this.#append(resumeRun(known, this.#facts()), known.sequence);
-        if (resumed !== undefined) {
-          this.#outside.align(resumed.snapshot);
-          return resumed;
+        const taken = await this.#append(this.#decideTakeOver(known), known.sequence);
+        if (taken !== undefined) {
+          this.#outside.align(taken.snapshot);
+          return taken;
         }
       }
       known = (await this.#load('exact'))!;
@@ -197,7 +202,8 @@ export class Holder {
   async #restart(known: Run): Promise<Run | undefined> {
     const { jobType, runs, statechart, policy, observer } = this.#options;
     const first = await runs.first(jobType, this.#held.runId);
-    const decision = restartRun(statechart, known, { input: first?.event.data.input, policy }, this.#facts(this.#held.actor));
+    const input = this.#held.parse(first?.event.data.input);
+    const decision = restartRun(statechart, known, { input, policy }, this.#facts(this.#held.actor));
     const run = await this.#append(decision, known.sequence);
     if (run === undefined) return undefined;
     observer.started(jobType);
@@ -209,18 +215,39 @@ export class Holder {
   async #checkInput(): Promise<void> {
     const { jobType, runs } = this.#options;
     const first = await runs.first(jobType, this.#held.runId);
-    if (first === undefined || isDeepStrictEqual(first.event.data.input, this.#held.input)) return;
+    if (first === undefined || this.#asksFor(first.event.data)) return;
     throw new InvalidCommandError(
       'KEY_REUSED',
       `run ${this.#held.runId} of ${jobType} exists already, with another input: choose another key`,
     );
   }
 
-  #checkDefinition({ definition }: Run): void {
-    const { statechart, jobType } = this.#options;
-    if (definition !== statechart.definitionHash) {
-      throw new DefinitionChangedError(jobType, this.#held.runId, definition, statechart.definitionHash);
+  /** @throws {InvalidCommandError} The command's input is neither that of the run, nor one the job type takes. */
+  #asksFor({ input: begunWith, definition }: Pick<RunEventData, 'input' | 'definition'>): boolean {
+    const { input, parse } = this.#held;
+    const changed = definition !== this.#options.statechart.definitionHash;
+    if (changed && isDeepStrictEqual(begunWith, input ?? {})) return true;
+    const wanted = parse(input);
+    // A changed job type may have got new defaults.
+    return isDeepStrictEqual(begunWith, wanted) || (changed && isDeepStrictEqual(this.#parsed(begunWith), wanted));
+  }
+
+  /** Undefined: nothing that the job type takes today. */
+  #parsed(input: unknown): unknown {
+    try {
+      return this.#held.parse(input);
+    } catch (error) {
+      if (error instanceof InvalidCommandError) return undefined;
+      throw error;
     }
+  }
+
+  /** In flight keeps its definition while that is registered; else it is adopted by the newest, or refused (invariant 9). */
+  #decideTakeOver(run: Run): Decision {
+    const { registered, definitions } = this.#options;
+    const own = registered.get(run.definition);
+    this.#on = own ?? this.#options;
+    return own === undefined ? definitions.adopt(run, this.#facts()) : resumeRun(run, this.#facts());
   }
 
   async #goOn(begun: Run): Promise<HoldResult> {
@@ -268,7 +295,7 @@ export class Holder {
 
   /** A result that does not fit into the log is a failure of the activity, so that the statechart hears of it and the run can end. */
   #decideNext(run: Run, stimulus: Stimulus): Decision | undefined {
-    const { statechart } = this.#options;
+    const { statechart } = this.#on;
     try {
       return advanceRun(statechart, run, stimulus, this.#facts());
     } catch (error) {

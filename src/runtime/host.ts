@@ -3,6 +3,7 @@
  * a dead letter (invariant 6).
  */
 import {
+  AdoptionRefusedError,
   type AlmanacError,
   CorruptEventError,
   DefinitionChangedError,
@@ -19,6 +20,8 @@ import { concernsOthers, setWake, tellEnd } from './handover.ts';
 import { Holder, type HoldResult } from './holder.ts';
 import type { RunnableJobType } from './job-types.ts';
 import type {
+  Alert,
+  Alerts,
   Announcer,
   Clock,
   CommandSender,
@@ -47,6 +50,7 @@ export interface HostOptions {
   readonly commands: CommandSender;
   readonly news: RunNews;
   readonly deadLetters: DeadLetters;
+  readonly alerts: Alerts;
   readonly announcer: Announcer;
   readonly clock: Clock;
   readonly identity: Identity;
@@ -184,9 +188,9 @@ export class Host {
     }
     if (this.#stopping) return lease.handBack(0);
     const { leases, parkAfterMs = PARK_AFTER_MS, activityGraceMs = DEFAULT_ACTIVITY_GRACE_MS, ...rest } = this.#options;
-    const { id, statechart, activities } = jobType;
+    const { id } = jobType;
     const holder = new Holder(
-      { ...rest, jobType: id, statechart, activities, policy, commandExists: leases.exists, parkAfterMs, activityGraceMs },
+      { ...rest, ...jobType, jobType: id, policy, commandExists: leases.exists, parkAfterMs, activityGraceMs },
       {
         ...request,
         traceparent: request.traceparent ?? rest.identity.traceparent(),
@@ -213,8 +217,12 @@ export class Host {
       await this.#settle(lease, await holder.hold());
     } catch (error) {
       if (error instanceof InvalidCommandError) await this.#reject(jobType, lease, error);
-      else if (isRunProblem(error) && lease.delivery >= triesBeforeSuspending) await this.#suspend(jobType, runId, lease, error);
-      else this.#holdBack(jobType, lease, error);
+      else if (!isRunProblem(error)) this.#holdBack(jobType, lease, error);
+      else if (lease.delivery >= triesBeforeSuspending) await this.#suspend(jobType, runId, lease, error);
+      else {
+        await this.#alert('held', jobType, runId, lease, error);
+        this.#holdBack(jobType, lease, error);
+      }
     } finally {
       this.#held.delete(lease.command);
     }
@@ -272,12 +280,27 @@ export class Host {
       { err: error, jobType, runId, command: lease.command },
       'the run cannot go on and is laid aside; its command is a dead letter',
     );
+    await this.#alert('laid-aside', jobType, runId, lease, error);
     await bury(this.#options, lease, { origin: 'run', jobType, runId, code: error.code, reason: error.message, stack: stackOf(error) });
+  }
+
+  /** Once for each command and state, however often the command is tried. */
+  async #alert(state: Alert['facts']['state'], jobType: JobTypeId, runId: RunId, lease: Lease, error: AlmanacError): Promise<void> {
+    const { alerts, log } = this.#options;
+    const { command, delivery } = lease;
+    const rule = error.code.toLowerCase().replaceAll('_', '-');
+    const facts = { code: error.code, command, delivery, state };
+    try {
+      await alerts.raise({ rule, key: runId, jobType, runId, summary: error.message, facts });
+    } catch (err) {
+      log.error({ err, jobType, runId, rule }, 'the alert could not be written; the run is held all the same');
+    }
   }
 }
 
 /** What no waiting will mend; everything else (the log, the network) may pass. */
 const RUN_PROBLEMS = [
+  AdoptionRefusedError,
   StatechartCodeError,
   DefinitionChangedError,
   SnapshotTooLargeError,

@@ -7,14 +7,16 @@ import { type JobType, jobTypeOf, type Lane } from '../domain/job-type.ts';
 import type { Actor } from '../domain/run-event.ts';
 import { parseInput, parseStartCommand } from '../domain/start-command.ts';
 import { isFinal } from '../domain/statechart/snapshot.ts';
-import { HistoryVerifier } from './history-verifier.ts';
-import type { CommandSender, ReadOptions, ReplyBox, RunHistory, StoredRunEvent } from './ports.ts';
+import { checkDefinitions, type InFlight } from './definition-check.ts';
+import { HistoryVerifier, type Verdict } from './history-verifier.ts';
+import type { AlertHistory, CommandSender, ReadOptions, ReplyBox, RunHistory, StoredRunEvent } from './ports.ts';
 import { runDiagramOf } from './run-diagram.ts';
-import { type RunView, viewOf } from './run-view.ts';
+import { heldBy, type RunDescription, type RunView, viewOf } from './run-view.ts';
 
 export interface OperationsOptions {
   readonly jobTypes: readonly JobType[];
   readonly history: RunHistory;
+  readonly alerts: AlertHistory;
   readonly commands: CommandSender;
   readonly replies: ReplyBox;
 }
@@ -129,9 +131,16 @@ export class Operations {
    * @throws {NotFoundError} There is no such run.
    * @throws {ConflictError} Several job types have a run of that id. Name the job type.
    */
-  async describeRun(runId: RunId, jobType?: JobTypeId): Promise<RunView> {
+  async describeRun(runId: RunId, jobType?: JobTypeId): Promise<RunDescription> {
     const history = await this.runHistory(runId, jobType);
-    return viewOf(history.at(-1)!, history[0]);
+    const last = history.at(-1)!;
+    const alert = isFinal(last.event.data.snapshot) ? undefined : await this.#options.alerts.last(last.jobType, last.runId, last.sequence);
+    return { ...viewOf(last, history[0]), held: alert === undefined ? null : heldBy(alert) };
+  }
+
+  /** Whether the code at hand can continue the runs in flight: what to ask before it is deployed. */
+  checkDefinitions(jobType?: JobTypeId): Promise<InFlight[]> {
+    return checkDefinitions(this.#options.jobTypes, this.#options.history, jobType);
   }
 
   /**
@@ -164,7 +173,7 @@ export class Operations {
    * Folds every event of the selection again and compares snapshots, revisions and the hash chain (invariant 1). Runs whose beginning is
    * not in the selection are left out.
    */
-  async verify(selection: ReplaySelection): Promise<{ runs: number; events: number; problems: string[] }> {
+  async verify(selection: ReplaySelection): Promise<Verdict> {
     const verifier = new HistoryVerifier(this.#options.jobTypes, { complete: selection.since === undefined });
     const onForeign = (where: Foreign) => verifier.foreign(where);
     await this.#options.history.read({ ...selection, onForeign }, (stored) => verifier.take(stored));

@@ -17,7 +17,8 @@ import { stackOf } from './stack-of.ts';
 export interface OutsideOptions {
   readonly jobType: JobTypeId;
   readonly runId: RunId;
-  readonly activities: Activities;
+  /** Of the definition the run is on, which is known once the run is loaded. */
+  readonly activities: () => Activities;
   readonly mailbox: Mailbox;
   readonly clock: Clock;
   readonly announcer: Announcer;
@@ -130,7 +131,7 @@ export class Outside {
   async #run(id: string, visit: number, src: string, input: unknown, running: Running): Promise<void> {
     const { activities, mailbox, runId } = this.#options;
     try {
-      const output = await activities[src]!(input, this.#context(id, visit, running));
+      const output = await activities()[src]!(input, this.#context(id, visit, running));
       if (!running.aborted) mailbox.put(activityDone(id, visit, jsonOf(output, `${runId}/${id}`)));
     } catch (error) {
       if (running.aborted) return;

@@ -172,6 +172,35 @@ export interface DeadLetterBox {
   remove(id: number): Promise<boolean>;
 }
 
+/** Something a person should look at. */
+export interface Alert {
+  /** What is wrong, as one word of a subject, e.g. `definition-changed`. */
+  readonly rule: string;
+  /** Whom it is about: of a run its id. */
+  readonly key: string;
+  readonly jobType: JobTypeId;
+  readonly runId: RunId;
+  /** What happened and what to do, in plain words. */
+  readonly summary: string;
+  readonly facts: {
+    /** Of the error behind it. */
+    readonly code: string;
+    /** The start command that was tried. */
+    readonly command: number;
+    /** `held` is tried again by itself, `laid-aside` is a dead letter. */
+    readonly state: 'held' | 'laid-aside';
+    readonly [fact: string]: unknown;
+  };
+}
+export interface Alerts {
+  /** Resolves once the alert is in the log. The same for the same command and state again is raised once. @throws {StorageRefusedError} */
+  raise(alert: Alert): Promise<void>;
+}
+export interface AlertHistory {
+  /** The last alert about a run that stands after `after` in the log. */
+  last(jobType: JobTypeId, run: RunId, after: Sequence): Promise<Alert | undefined>;
+}
+
 export interface StartCommandMessage {
   readonly jobType: JobTypeId;
   readonly runId: RunId;

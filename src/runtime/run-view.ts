@@ -1,7 +1,7 @@
 /** A run as people and programs see it: `almanac run describe -o json`. */
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import { describeState, isFinal } from '../domain/statechart/snapshot.ts';
-import type { StoredRunEvent } from './ports.ts';
+import type { Alert, StoredRunEvent } from './ports.ts';
 
 export interface RunView {
   readonly id: RunId;
@@ -16,6 +16,20 @@ export interface RunView {
   readonly output: unknown;
   /** Only when an error ended the run that no state of the statechart took. */
   readonly error?: { readonly name: string; readonly message: string };
+}
+
+export interface RunDescription extends RunView {
+  /** Why nothing happens to the run until somebody does something, and what; null when it goes on or has ended. */
+  readonly held: { readonly code: string; readonly reason: string } | null;
+}
+
+/** @param alert About the run, raised after its last event. */
+export function heldBy({ jobType, summary, facts: { code, state } }: Alert): RunDescription['held'] {
+  if (state === 'held') return { code, reason: `${summary}\nIt is tried again by itself: a deployment that can continue it is enough` };
+  return {
+    code,
+    reason: `${summary}\nIt is laid aside (almanac dlq list --job ${jobType}); almanac dlq redrive continues it once it can go on`,
+  };
 }
 
 /** @param first The run's first event, for its input. */

@@ -7,6 +7,7 @@ import type { RunId, Sequence } from '../domain/ids.ts';
 import { advanceRun, cancelRun, type Decision, type Facts, NOBODY, type Run, runAfter, startRun } from '../domain/run.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
 import { CANCEL, parseSignal, type Signal } from '../domain/signal.ts';
+import type { FoldableStatechart } from '../domain/statechart/fold.ts';
 import { describeState, isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
 import { concernsOthers, setWake, tellEnd } from './handover.ts';
 import type { RunnableJobType } from './job-types.ts';
@@ -94,25 +95,17 @@ export class SignalDesk {
 
   /** @throws {InvalidCommandError} The run does not listen to it. */
   #decide(run: Run, { event, actor }: Signal, lease: Lease): Decision {
-    const { statechart } = this.#jobType;
-    const known = run.definition === statechart.definitionHash;
+    const statechart = this.#jobType.registered.get(run.definition)?.statechart;
     const mark = run.parked === undefined ? run.lease : { ...run.lease, command: NOBODY, delivery: 0 };
     const facts = { ...this.#facts(mark), command: lease.command, actor };
-    const decision = known ? this.#heard(run, event, facts) : undefined;
+    const decision = statechart && heard(statechart, run, event, facts);
     if (decision !== undefined) return decision;
     if (event.type === CANCEL) return cancelRun(run, facts);
     const state = describeState(run.snapshot.value);
-    const why = known ? `does not listen to '${event.type}' in state ${state}` : 'began on another definition, which is not known here';
+    const why = statechart
+      ? `does not listen to '${event.type}' in state ${state}`
+      : 'began on another definition, which is not known here';
     throw new InvalidCommandError('EVENT_REFUSED', `run ${run.runId} of ${run.jobType} ${why}`);
-  }
-
-  #heard(run: Run, event: Signal['event'], facts: Facts): Decision | undefined {
-    try {
-      return advanceRun(this.#jobType.statechart, run, { kind: 'event', event }, facts);
-    } catch (error) {
-      if (!(error instanceof ReservedEventError)) throw error;
-      throw new InvalidCommandError('EVENT_REFUSED', error.message, { cause: error });
-    }
   }
 
   /**
@@ -138,7 +131,8 @@ export class SignalDesk {
     const traceparent = request.traceparent ?? this.#options.identity.traceparent();
     const mark = { command: command.command, delivery: 0, holder: this.#options.identity.source };
     const facts = { ...this.#facts(mark), actor: request.actor };
-    const decision = startRun(statechart, { ...request, jobType: id, policy: this.#options.policy, traceparent }, facts);
+    const input = request.parse(request.input);
+    const decision = startRun(statechart, { ...request, input, jobType: id, policy: this.#options.policy, traceparent }, facts);
     return (await this.#append({ jobType: id, runId, sequence: 0 as Sequence }, decision)) ?? this.#load(runId);
   }
 
@@ -195,5 +189,14 @@ export class SignalDesk {
   #facts(lease: Facts['lease']): Facts {
     const { clock, identity, parkAfterMs } = this.#options;
     return { eventId: identity.eventId(), at: clock.now(), source: identity.source, lease, parkAfterMs };
+  }
+}
+
+function heard(statechart: FoldableStatechart, run: Run, event: Signal['event'], facts: Facts): Decision | undefined {
+  try {
+    return advanceRun(statechart, run, { kind: 'event', event }, facts);
+  } catch (error) {
+    if (!(error instanceof ReservedEventError)) throw error;
+    throw new InvalidCommandError('EVENT_REFUSED', error.message, { cause: error });
   }
 }

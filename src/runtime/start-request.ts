@@ -7,7 +7,10 @@ import type { StoredCommand } from './ports.ts';
 
 export interface StartRequest {
   readonly runId: RunId;
+  /** As it was sent. */
   readonly input: unknown;
+  /** By the job type's schema of today. A run that exists may have begun with another. @throws {InvalidCommandError} */
+  readonly parse: (input: unknown) => unknown;
   readonly actor?: Actor | undefined;
   readonly parent?: Parent | undefined;
   readonly again?: 'continue' | 'restart' | undefined;
@@ -26,7 +29,8 @@ export function startRequestOf({ definition }: RunnableJobType, command: StoredC
   return {
     runId: key ?? runIdOfCommand(command),
     startBy: startDeadline(parsed, command.publishedAt, definition.queueTimeoutMs),
-    input: again === undefined ? parseInput(definition.input, input) : undefined,
+    input,
+    parse: (given) => parseInput(definition.input, given),
     actor,
     parent,
     again,

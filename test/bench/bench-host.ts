@@ -2,6 +2,7 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import pino from 'pino';
+import { natsAlerts } from '../../src/adapters/nats/alerts.ts';
 import { natsAnnouncer, natsRunNews } from '../../src/adapters/nats/announcer.ts';
 import { natsCommandSender } from '../../src/adapters/nats/command-sender.ts';
 import { connect } from '../../src/adapters/nats/connection.ts';
@@ -39,6 +40,7 @@ export async function benchHost(
   const publisher = new Publisher(connection);
   const commands = natsCommandSender(publisher, manager);
   const log = pino({ level: 'warn' });
+  const identity = processIdentity();
   const host = new Host({
     jobTypes: [runnable(jobType, activities)],
     leases: natsLeases(connection, manager, log),
@@ -46,10 +48,11 @@ export async function benchHost(
     history: natsRunHistory(connection, manager),
     commands,
     news: natsRunNews(connection),
+    alerts: natsAlerts({ publisher, manager, clock: systemClock, source: identity.source }),
     deadLetters: natsDeadLetters(publisher),
     announcer: natsAnnouncer(connection),
     clock: systemClock,
-    identity: processIdentity(),
+    identity,
     observer: { started() {}, heldBack() {}, ended() {} },
     log,
     ...options,

@@ -15,6 +15,7 @@ const COMMANDS = [
   'job',
   'job list',
   'job diagram',
+  'job check',
   'run',
   'run start',
   'run list',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, setup } from 'xstate';
 import { z } from 'zod';
+import { adoptRun } from '../../src/domain/adoption.ts';
 import { defineJob } from '../../src/domain/define-job.ts';
 import { instant, type JobTypeId, type RunId, type Sequence } from '../../src/domain/ids.ts';
 import type { JobType } from '../../src/domain/job-type.ts';
@@ -9,7 +10,7 @@ import { parseRunEvent, type RunEvent } from '../../src/domain/run-event.ts';
 import { resolvePolicy } from '../../src/domain/run-policy.ts';
 import { activity } from '../../src/domain/statechart/declare-activity.ts';
 import { activityDone, activityFailed, foldable } from '../../src/domain/statechart/fold.ts';
-import { HistoryVerifier } from '../../src/runtime/history-verifier.ts';
+import { HistoryVerifier, type Verdict } from '../../src/runtime/history-verifier.ts';
 import { jobOf } from '../support/jobs.ts';
 
 const machine: AnyStateMachine = setup({
@@ -49,11 +50,12 @@ function wholeHistory(): Buffer[] {
   const fourth = advanceRun(statechart, stored(third, 3), activityDone('store', 2, 'ok'), factsAt(3, 2))!;
   return [first, second, third, fourth].map(({ bytes }) => bytes);
 }
-function problemsIn(history: readonly Uint8Array[], complete = true): string[] {
-  const verifier = new HistoryVerifier([jobType], { complete });
+function verdictOn(history: readonly Uint8Array[], jobTypes: readonly JobType[], complete = true): Verdict {
+  const verifier = new HistoryVerifier(jobTypes, { complete });
   for (const bytes of history) verifier.take({ ...sample, sequence: 0 as Sequence, event: parseRunEvent(bytes), bytes });
-  return verifier.result().problems;
+  return verifier.result();
 }
+const problemsIn = (history: readonly Uint8Array[], complete?: boolean) => verdictOn(history, [jobType], complete).problems;
 function altered(bytes: Uint8Array, alter: (event: { data: Record<string, unknown> } & Record<string, unknown>) => void): Buffer {
   const event = JSON.parse(Buffer.from(bytes).toString()) as never;
   alter(event);
@@ -162,6 +164,69 @@ describe('verifying finds', () => {
 
   it('nothing wrong with the later part of a history whose beginning was not read', () => {
     expect(problemsIn(without(history, 0), false)).toEqual([]);
+  });
+});
+
+describe('verifying a run that was adopted', () => {
+  const renamed: AnyStateMachine = setup({
+    actors: { fetch: activity<undefined, unknown>(), store: activity<undefined, unknown>() },
+  }).createMachine({
+    id: 'sample',
+    initial: 'getting',
+    states: { getting: { invoke: { id: 'fetch', src: 'fetch', onDone: 'succeeded' } }, succeeded: { type: 'final' } },
+  });
+  const first = startRun(statechart, { ...sample, input: {} }, factsAt(0));
+  const second = adoptRun(foldable(renamed), { from: machine, states: { fetching: 'getting' } }, stored(first, 1), factsAt(1, 2));
+  const third = advanceRun(foldable(renamed), stored(second, 2), activityDone('fetch', 1, null), factsAt(2, 2))!;
+  const history = [first, second, third].map(({ bytes }) => bytes);
+  const onBoth = [{ ...jobType, machine: renamed, previous: [{ machine }] }];
+  const onNew = [{ ...jobType, machine: renamed }];
+  const changed = (index: number, alter: Parameters<typeof altered>[1]) =>
+    history.map((bytes, at) => (at === index ? altered(bytes, alter) : bytes)).slice(0, index + 1);
+
+  it('folds every event with the definition it was made on', () => {
+    expect(verdictOn(history, onBoth)).toEqual({ runs: 1, events: 3, problems: [], notes: [] });
+  });
+
+  it('says of which events the definition is not at hand, and checks what it can', () => {
+    const note = `1 events of 1 runs were made on definition ${statechart.definitionHash} of sample, which is not registered here`;
+    expect(verdictOn(history, onNew)).toEqual({ runs: 1, events: 3, problems: [], notes: [expect.stringContaining(note)] });
+    expect(verdictOn(history, [jobType]).notes).toEqual([
+      expect.stringContaining(`2 events of 1 runs were made on definition ${foldable(renamed).definitionHash}`),
+    ]);
+    expect(
+      verdictOn(
+        changed(0, ({ data }) => (data.to = 'storing')),
+        onNew,
+      ).problems,
+    ).toEqual([expect.stringMatching(/'to'/)]);
+    const [, , last] = history as [Buffer, Buffer, Buffer];
+    expect(verdictOn([altered(history[0]!, (event) => (event.extra = true)), history[1]!, last], onNew).problems).toEqual([
+      expect.stringMatching(/chain/),
+    ]);
+  });
+
+  it.each<[string, Buffer[], RegExp]>([
+    [
+      'a definition that changes without an adoption',
+      changed(2, ({ data }) => (data.definition = statechart.definitionHash)),
+      /'definition'/,
+    ],
+    ['a resume that is called an adoption', changed(1, ({ data }) => (data.definition = statechart.definitionHash)), /'type'/],
+    ['an adoption that is called a resume', changed(1, (event) => (event.type = 'almanac.run.resumed')), /'type'/],
+    ['an adoption from another state', changed(1, ({ data }) => (data.from = 'storing')), /'from'/],
+    [
+      'an adoption that hands out visits twice',
+      changed(1, ({ data }) => Object.assign(data.snapshot as object, { visits: 0 })),
+      /'visits'/,
+    ],
+    [
+      'an adoption into a state that the new definition does not have',
+      changed(1, ({ data }) => Object.assign(data, { to: 'storing', snapshot: { ...(data.snapshot as object), value: 'storing' } })),
+      /does not belong to this definition/,
+    ],
+  ])('finds %s', (_, tampered, problem) => {
+    expect(verdictOn(tampered, onBoth).problems).toEqual([expect.stringMatching(problem)]);
   });
 });
 

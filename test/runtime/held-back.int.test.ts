@@ -39,6 +39,11 @@ it.each(['on its start', 'on a result'])('a statechart whose own code throws %s 
   const before = await typesOf(first, job);
   expect(before).toEqual(when === 'on its start' ? [] : ['started']);
   expect(first.seen.of('error')).toMatchObject([{ err: { code: 'STATECHART_CODE' }, delayMs: 1_000 }]);
+  const alert = await first.manager.streams.getMessage('EVENTS', { last_by_subj: 'evt.alert.statechart-code.r1' });
+  expect(alert?.json()).toMatchObject({
+    subject: `${id}/r1`,
+    data: { summary: expect.stringContaining('a typo'), facts: { state: 'held' } },
+  });
   await first.stop();
 
   broken = false;

@@ -56,7 +56,7 @@ it('a step that fails twice is tried again after short waits, then the run goes 
     attempts: { download: 3, resize: 1, upload: 1 },
   });
   expect(host.seen.of('held back')).toEqual([]);
-  expect(verified(job, history)).toEqual({ runs: 1, events: 8, problems: [] }); // on replay, chance says the same
+  expect(verified(job, history)).toEqual({ runs: 1, events: 8, problems: [], notes: [] }); // on replay, chance says the same
 });
 
 it('a process that takes a run over in the middle of a wait keeps its end, and the next attempt begins once', async () => {

@@ -23,7 +23,11 @@ describe('the diagram of a run', () => {
 
   it('shows where it failed', () => {
     const { visit } = scanning.activities!.scanVault!;
-    const { snapshot } = statechart.step(scanning, activityFailed('scanVault', visit, { name: 'Error', retryable: false, message: 'no' }), environment)!;
+    const { snapshot } = statechart.step(
+      scanning,
+      activityFailed('scanVault', visit, { name: 'Error', retryable: false, message: 'no' }),
+      environment,
+    )!;
     expect(coloured(snapshot)).toEqual([['failed', ['s_failed']]]);
   });
 

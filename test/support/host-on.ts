@@ -1,6 +1,7 @@
 /** Everything that runs jobs, on a real server: what `src/app.ts` puts together, without what tests do not need. */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { natsAlerts } from '../../src/adapters/nats/alerts.ts';
 import { natsAnnouncer, natsRunNews } from '../../src/adapters/nats/announcer.ts';
 import { natsCommandSender } from '../../src/adapters/nats/command-sender.ts';
 import { connect, disconnect } from '../../src/adapters/nats/connection.ts';
@@ -72,6 +73,8 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
   const { connection, manager, publisher } = client;
   const seen = new Sightings();
   const log = sightingLog(seen);
+  const identity = processIdentity();
+  const clock = options.clock ?? systemClock;
   const host = new Host({
     jobTypes: jobs.map(({ jobType, activities }) => runnable(jobType, activities)),
     leases: natsLeases(connection, manager, log, { leaseMs }),
@@ -80,9 +83,10 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
     commands: client.commands,
     news: natsRunNews(connection),
     deadLetters: natsDeadLetters(publisher),
+    alerts: natsAlerts({ publisher, manager, clock, source: identity.source }),
     announcer: natsAnnouncer(connection),
-    clock: systemClock,
-    identity: processIdentity(),
+    clock,
+    identity,
     observer: {
       started: () => seen.saw('started'),
       ended: (_, outcome) => seen.saw('ended', outcome),

@@ -7,5 +7,5 @@ import type { TestJob } from './jobs.ts';
 export function expectVerified({ jobType }: TestJob, history: readonly StoredRunEvent[]): void {
   const verifier = new HistoryVerifier([jobType], { complete: true });
   for (const stored of history) verifier.take(stored);
-  expect(verifier.result()).toEqual({ runs: 1, events: history.length, problems: [] });
+  expect(verifier.result()).toEqual({ runs: 1, events: history.length, problems: [], notes: [] });
 }

@@ -15,3 +15,7 @@ export function definitionHash(machine: AnyStateMachine): string {
   );
   return createHash('sha256').update(definition).digest('base64url').slice(0, HASH_LENGTH);
 }
+
+/** The hash of a definition that is given as such, or as its machine. */
+export const hashOf = (definition: string | AnyStateMachine): string =>
+  typeof definition === 'string' ? definition : definitionHash(definition);
