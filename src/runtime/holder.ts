@@ -60,7 +60,8 @@ export class Holder {
     this.#options = options;
     this.#held = held;
     const { jobType, activities, clock, announcer, log } = options;
-    this.#outside = new Outside({ jobType, runId: held.runId, activities, mailbox: this.#mailbox, clock, announcer, log });
+    const { runId, traceparent } = held;
+    this.#outside = new Outside({ jobType, runId, traceparent, activities, mailbox: this.#mailbox, clock, announcer, log });
   }
 
   /**

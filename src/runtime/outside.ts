@@ -15,6 +15,7 @@ import type { Announcer, Clock, Log } from './ports.ts';
 export interface OutsideOptions {
   readonly jobType: JobTypeId;
   readonly runId: RunId;
+  readonly traceparent?: string | undefined;
   readonly activities: Activities;
   readonly mailbox: Mailbox;
   readonly clock: Clock;
@@ -122,12 +123,13 @@ export class Outside {
   }
 
   #context(activityId: string, visit: number, running: Running): ActivityContext {
-    const { jobType, runId, announcer, log } = this.#options;
+    const { jobType, runId, traceparent, announcer, log } = this.#options;
     let announcedAt = Number.NEGATIVE_INFINITY;
     const facts = { jobType, runId, activityId, visit };
     return {
       ...facts,
       idempotencyKey: `${runId}/${activityId}/${visit}`,
+      traceparent,
       get signal() {
         return running.signal;
       },
