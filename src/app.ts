@@ -7,6 +7,7 @@ import pino from 'pino';
 import { jobTypes } from '../machines/index.ts';
 import { activitiesByJobType } from './activities/index.ts';
 import { natsAnnouncer } from './adapters/nats/announcer.ts';
+import { natsBreakerEvents } from './adapters/nats/breaker-events.ts';
 import { natsCommandSender } from './adapters/nats/command-sender.ts';
 import { connect, disconnect } from './adapters/nats/connection.ts';
 import { natsDeadLetterBox } from './adapters/nats/dead-letter-box.ts';
@@ -14,11 +15,14 @@ import { natsDeadLetters } from './adapters/nats/dead-letters.ts';
 import { declareStreams, streamsExist } from './adapters/nats/declare-streams.ts';
 import { natsLeases } from './adapters/nats/leases.ts';
 import { Publisher } from './adapters/nats/publisher.ts';
+import { activitySubject, remoteActivity } from './adapters/nats/remote-activity.ts';
 import { natsReplyBox } from './adapters/nats/reply-box.ts';
 import { natsRunHistory } from './adapters/nats/run-history.ts';
 import { natsRunLog } from './adapters/nats/run-log.ts';
 import { natsScheduleLog } from './adapters/nats/schedule-log.ts';
 import { SWEEP_EVERY_MS, sweepStrays } from './adapters/nats/strays.ts';
+import { dependencies, dependency } from './adapters/resilience/dependency.ts';
+import { guarded } from './adapters/resilience/guarded.ts';
 import { sqliteGraph } from './adapters/sqlite/graph.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import { freePort } from './adapters/system/free-port.ts';
@@ -26,17 +30,19 @@ import { processIdentity } from './adapters/system/identity.ts';
 import { openEmbeddedServer } from './adapters/system/nats-server/embedded-server.ts';
 import { discoverServer } from './adapters/system/nats-server/server-record.ts';
 import { assertSupportedVersion } from './adapters/system/nats-server/versions.ts';
+import { ThreadPool, threadActivity } from './adapters/system/thread-activity.ts';
 import { vaultFiles } from './adapters/system/vault-files.ts';
 import type { Metrics } from './adapters/telemetry/metrics.ts';
 import { noMetrics } from './adapters/telemetry/no-metrics.ts';
 import type { Config } from './config.ts';
 import { NeverStartedError, NotRunningError, withoutCredentials } from './domain/errors.ts';
 import { jobTypeId, scheduleId } from './domain/ids.ts';
+import type { ActivityMakers } from './runtime/activity-makers.ts';
 import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
 import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
 import { Operations } from './runtime/operations.ts';
-import type { Log } from './runtime/ports.ts';
+import type { DependencyObserver, Log } from './runtime/ports.ts';
 import { type Schedule, Scheduler } from './runtime/scheduler.ts';
 
 /** While stopping. Docker kills after ten seconds. */
@@ -105,7 +111,18 @@ async function startParts(
   const metrics = await metricsOf(config);
   onStop(() => metrics.close());
 
-  const activities = activitiesByJobType({ vault, graph, prefix: config.vault.markerPrefix, clock: systemClock.now });
+  const threads = new ThreadPool({ log });
+  onStop(() => threads.close());
+  const breakers = natsBreakerEvents({ publisher, source: identity.source, clock: systemClock, log });
+  const makers = activityMakers(connection, threads, {
+    ...metrics.dependencies,
+    breaker(name, state) {
+      metrics.dependencies.breaker(name, state);
+      breakers.breaker(name, state);
+    },
+  });
+
+  const activities = activitiesByJobType({ vault, graph, prefix: config.vault.markerPrefix, clock: systemClock.now, ...makers });
   const deadLetters = natsDeadLetters(publisher);
   const host = new Host({
     jobTypes: jobTypes.map((jobType) => runnable(jobType, activities[jobType.id] ?? {})),
@@ -179,6 +196,17 @@ const operationsOn = (connection: NatsConnection, manager: JetStreamManager, pub
     commands: natsCommandSender(publisher, manager),
     replies: natsReplyBox(connection),
   });
+
+function activityMakers(connection: NatsConnection, pool: ThreadPool, observer: DependencyObserver): ActivityMakers {
+  const workersOf = dependencies({}, observer, systemClock);
+  return {
+    remote: (options = {}) =>
+      guarded((context) => workersOf(options.subject ?? activitySubject(context)), remoteActivity(connection, systemClock, options)),
+    thread: (file, exportName) => threadActivity(file, exportName, { pool }),
+    dependency: (name, limits = {}) => dependency(name, limits, observer, systemClock),
+    guarded,
+  };
+}
 
 function schedulesOf({ schedules, timeZone }: Config): Schedule[] {
   return jobTypes.flatMap(({ id, cron }): Schedule[] => {

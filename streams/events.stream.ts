@@ -21,7 +21,7 @@ export const events = {
 export const runEventSubject = (jobType: JobTypeId, run: RunId) => `evt.run.${jobType}.${run}` as const;
 export const scheduleEventSubject = (schedule: ScheduleId) => `evt.schedule.${schedule}` as const;
 /** What people and the program itself did beside runs and schedules, for the audit. */
-export const systemEventSubject = (what: 'dead-letter-redriven' | 'dead-letter-dropped') => `evt.system.${what}` as const;
+export const systemEventSubject = (what: 'dead-letter-redriven' | 'dead-letter-dropped' | 'breaker') => `evt.system.${what}` as const;
 
 /** Filter for runs: all of them, of one job type, of one id in every job type, or exactly one run. */
 export const runEventFilter = (jobType?: JobTypeId, run?: RunId) =>

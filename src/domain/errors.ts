@@ -54,6 +54,16 @@ export class UnavailableError extends AlmanacError {
   }
 }
 
+/** A call took longer than its dependency is given. It may have been carried out all the same: try again, idempotently. */
+export class DependencyTimeoutError extends AlmanacError {
+  readonly code = 'DEPENDENCY_TIMEOUT';
+  readonly dependency: string;
+  constructor(dependency: string, timeoutMs: number) {
+    super(`${dependency} did not answer within ${timeoutMs} ms`);
+    this.dependency = dependency;
+  }
+}
+
 /** What a worker answered that could not do an activity, in its own words. Tried again unless it says `retryable: false`. */
 export class WorkerError extends AlmanacError {
   readonly code: string;

@@ -2,9 +2,10 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { type RemoteActivityOptions, remoteActivity } from '../../src/adapters/nats/remote-activity.ts';
+import { remoteActivity } from '../../src/adapters/nats/remote-activity.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
 import { defineJob } from '../../src/domain/define-job.ts';
+import type { RemoteActivityOptions } from '../../src/runtime/activity-makers.ts';
 import type { StoredRunEvent } from '../../src/runtime/ports.ts';
 import { clientOn, hostOn } from '../support/host-on.ts';
 import { useNatsServer } from '../support/nats-server.ts';

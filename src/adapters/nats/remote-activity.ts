@@ -10,7 +10,6 @@
  * `{ "output": … }` or `{ "error": { name?, message, code?, retryable?, retryAfterMs? } }`. What comes after that is ignored.
  */
 import { headers, InvalidArgumentError, type NatsConnection } from '@nats-io/transport-node';
-import type { z } from 'zod';
 import type { Activity, ActivityContext, Progress } from '../../domain/activity.ts';
 import {
   OutputTooLargeError,
@@ -21,23 +20,13 @@ import {
   WorkerLostError,
 } from '../../domain/errors.ts';
 import { type Instant, instant } from '../../domain/ids.ts';
+import type { RemoteActivityOptions } from '../../runtime/activity-makers.ts';
 import { MAX_OUTPUT_BYTES } from '../../runtime/outside.ts';
 import type { Clock } from '../../runtime/ports.ts';
 import { isOthersSubject } from './others-subject.ts';
 import { Outbox } from './outbox.ts';
 import { type OpenRequest, RequestInbox } from './request-inbox.ts';
 import { parseWorkerAnswer } from './worker-answer.ts';
-
-export interface RemoteActivityOptions<Output> {
-  /** What the worker listens on. @default `activity.<jobType>.<activityId>`, the latter being the invoke's id in the statechart */
-  readonly subject?: string;
-  /** A worker that says nothing for so long, not even `alive`, is given up, in milliseconds. @default 30_000 */
-  readonly silenceMs?: number;
-  /** For all of it, however much the worker says; it is told the instant as `deadline`. In milliseconds. @default no limit */
-  readonly timeoutMs?: number;
-  /** Checks the output; what it refuses fails for good. @default any JSON */
-  readonly output?: z.ZodType<Output>;
-}
 
 const DEFAULT_SILENCE_MS = 30_000;
 /** When nobody listens. A worker that is deployed anew is back within seconds, and asking costs one message. */

@@ -2,7 +2,7 @@
 import { headers, type Msg } from '@nats-io/transport-node';
 import { expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import { type RemoteActivityOptions, remoteActivity } from '../../../src/adapters/nats/remote-activity.ts';
+import { remoteActivity } from '../../../src/adapters/nats/remote-activity.ts';
 import { systemClock } from '../../../src/adapters/system/clock.ts';
 import {
   OutputTooLargeError,
@@ -11,6 +11,7 @@ import {
   UnavailableError,
   WorkerLostError,
 } from '../../../src/domain/errors.ts';
+import type { RemoteActivityOptions } from '../../../src/runtime/activity-makers.ts';
 import { activityContext } from '../../support/activity-context.ts';
 import { type Client, clientOn } from '../../support/host-on.ts';
 import { useNatsServer } from '../../support/nats-server.ts';
