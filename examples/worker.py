@@ -8,7 +8,7 @@ def work(input, progress, cancelled):
     for done in range(len(words)):
         progress({"done": done, "total": len(words), "note": "words"})
         if cancelled.wait(input.get("secondsPerWord", 0)): return None
-    return {"words": len(words)}
+    return len(words)
 
 def answer(reply, request, number):
     try:
@@ -37,10 +37,11 @@ for line in stream:  # the NATS protocol: https://docs.nats.io/reference/referen
     elif verb == b"-ERR": sys.exit(line.decode())
     elif verb in (b"MSG", b"HMSG"):  # subject, subscription, reply, [bytes of headers,] bytes
         data = stream.read(int(words[-1]) + 2)[:-2]
-        if int(words[1]) in cancels:
-            print("cancelled", flush=True)
-            cancels[int(words[1])].set()
-        if words[1] != b"1": continue
+        if words[1] != b"1":
+            if cancelled := cancels.get(int(words[1])):
+                print("cancelled", flush=True)
+                cancelled.set()
+            continue
         head = int(words[-2]) if verb == b"HMSG" else 0
         headers = dict(line.split(": ", 1) for line in data[:head].decode().split("\r\n")[1:] if line)
         number = next(numbers)

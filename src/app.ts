@@ -21,7 +21,6 @@ import { natsRunHistory } from './adapters/nats/run-history.ts';
 import { natsRunLog } from './adapters/nats/run-log.ts';
 import { natsScheduleLog } from './adapters/nats/schedule-log.ts';
 import { SWEEP_EVERY_MS, sweepStrays } from './adapters/nats/strays.ts';
-import { dependencies, dependency } from './adapters/resilience/dependency.ts';
 import { guarded } from './adapters/resilience/guarded.ts';
 import { sqliteGraph } from './adapters/sqlite/graph.ts';
 import { systemClock } from './adapters/system/clock.ts';
@@ -30,7 +29,6 @@ import { processIdentity } from './adapters/system/identity.ts';
 import { openEmbeddedServer } from './adapters/system/nats-server/embedded-server.ts';
 import { discoverServer } from './adapters/system/nats-server/server-record.ts';
 import { assertSupportedVersion } from './adapters/system/nats-server/versions.ts';
-import { ThreadPool, threadActivity } from './adapters/system/thread-activity.ts';
 import { vaultFiles } from './adapters/system/vault-files.ts';
 import type { Metrics } from './adapters/telemetry/metrics.ts';
 import { noMetrics } from './adapters/telemetry/no-metrics.ts';
@@ -111,16 +109,8 @@ async function startParts(
   const metrics = await metricsOf(config);
   onStop(() => metrics.close());
 
-  const threads = new ThreadPool({ log });
-  onStop(() => threads.close());
-  const breakers = natsBreakerEvents({ publisher, source: identity.source, clock: systemClock, log });
-  const makers = activityMakers(connection, threads, {
-    ...metrics.dependencies,
-    breaker(name, state) {
-      metrics.dependencies.breaker(name, state);
-      breakers.breaker(name, state);
-    },
-  });
+  const observer = natsBreakerEvents({ publisher, source: identity.source, clock: systemClock, log }, metrics.dependencies);
+  const makers = await activityMakers(connection, observer, log, onStop);
 
   const activities = activitiesByJobType({ vault, graph, prefix: config.vault.markerPrefix, clock: systemClock.now, ...makers });
   const deadLetters = natsDeadLetters(publisher);
@@ -197,7 +187,17 @@ const operationsOn = (connection: NatsConnection, manager: JetStreamManager, pub
     replies: natsReplyBox(connection),
   });
 
-function activityMakers(connection: NatsConnection, pool: ThreadPool, observer: DependencyObserver): ActivityMakers {
+/** The libraries are loaded here, because commands that only ask need none of them. */
+async function activityMakers(
+  connection: NatsConnection,
+  observer: DependencyObserver,
+  log: Log,
+  onStop: (close: () => unknown) => void,
+): Promise<ActivityMakers> {
+  const { dependencies, dependency } = await import('./adapters/resilience/dependency.ts');
+  const { ThreadPool, threadActivity } = await import('./adapters/system/thread-activity.ts');
+  const pool = new ThreadPool({ log });
+  onStop(() => pool.close());
   const workersOf = dependencies({}, observer, systemClock);
   return {
     remote: (options = {}) =>

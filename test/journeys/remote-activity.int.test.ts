@@ -18,14 +18,11 @@ const SLOW = { text: 'to be or not to be', secondsPerWord: 0.05 };
 /** Longer than every test. */
 const FOREVER = { text: 'to be or not to be', secondsPerWord: 3_600 };
 
-function countingJob(id: string, connection: NatsConnection, options: RemoteActivityOptions<unknown> = {}) {
-  const remote = remoteActivity(connection, systemClock, options);
+function countingJob(id: string, connection: NatsConnection, options: RemoteActivityOptions<number> = {}) {
+  const remote = remoteActivity(connection, systemClock, { output: z.int(), ...options });
   const input = z.object({ text: z.string(), secondsPerWord: z.number().default(0) });
   return defineJob({ id, summary: 'Counts words elsewhere', input, retry: { initialMs: 1, maxAttempts: 20 } })
-    .step('count', {
-      output: z.object({ words: z.int() }),
-      run: async ({ input }, context) => (await remote(input, context)) as { words: number },
-    })
+    .step('count', { output: z.int(), run: ({ input }, context) => remote(input, context) })
     .build();
 }
 
@@ -50,7 +47,7 @@ it('a worker does the work, says how far it is, and its output is the result of 
   await host.start(job, 'r1', SLOW);
   expect(await progress).toEqual({ activity: 'count', done: 0, total: 6, note: 'words' });
   expect(await host.seen.times('ended')).toEqual(['succeeded']);
-  expect(last(await host.historyOf(job, 'r1')).output).toMatchObject({ results: { count: { words: 6 } }, attempts: { count: 1 } });
+  expect(last(await host.historyOf(job, 'r1')).output).toMatchObject({ results: { count: 6 }, attempts: { count: 1 } });
 });
 
 it('an error of the worker ends the run in the words of the worker, without another attempt when it says that this is useless', async () => {
@@ -80,7 +77,7 @@ it('a worker that is killed in the middle falls silent, and another one does the
   expect(await host.seen.times('ended')).toEqual(['succeeded']);
   const history = await host.historyOf(job, 'r1');
   expect(errorsOf(history)).toContain('WORKER_SILENT');
-  expect(last(history).output).toMatchObject({ results: { count: { words: 6 } }, attempts: { count: 2 } });
+  expect(last(history).output).toMatchObject({ results: { count: 6 }, attempts: { count: 2 } });
 });
 
 it('without a worker the run waits, and goes on once there is one', async () => {
@@ -125,4 +122,23 @@ it('a worker is told when nobody waits for its answer any more', async () => {
   await progress;
   await host.stop();
   await worker.says('cancelled');
+});
+
+it('the request carries the trace of the run', async () => {
+  await using client = await clientOn(server);
+  const job = countingJob('count-traced', client.connection);
+  await using host = await hostOn(server, [job]);
+  const seen = new Sightings();
+  client.connection.subscribe('activity.count-traced.count', {
+    callback: (_, message) => {
+      seen.saw('trace', message.headers?.get('traceparent'));
+      message.respond('{"output":6}');
+    },
+  });
+  await client.connection.flush();
+  await host.start(job, 'r1', SLOW);
+  await host.seen.times('ended');
+  const [started] = await host.historyOf(job, 'r1');
+  expect(seen.of('trace')).toEqual([started!.event.traceparent]);
+  expect(started!.event.traceparent).toMatch(/^00-/);
 });

@@ -14,11 +14,16 @@ export interface BreakerEventsParts {
   readonly log: Log;
 }
 
-/** The probes in between, one every few seconds, are no news: EVENTS keeps everything for ever. */
-export function natsBreakerEvents({ publisher, source, clock, log }: BreakerEventsParts): Pick<DependencyObserver, 'breaker'> {
+/**
+ * The probes in between, one every few seconds, are no news: EVENTS keeps everything for ever.
+ * @param next Is told everything first.
+ */
+export function natsBreakerEvents({ publisher, source, clock, log }: BreakerEventsParts, next: DependencyObserver): DependencyObserver {
   const last = new Map<string, BreakerState>();
   return {
+    refused: next.refused,
     breaker(dependency, state) {
+      next.breaker(dependency, state);
       if (state === 'halfOpen' || (last.get(dependency) ?? 'closed') === state) return;
       last.set(dependency, state);
       const id = ulid();

@@ -26,7 +26,7 @@ import type { Clock } from '../../runtime/ports.ts';
 import { isOthersSubject } from './others-subject.ts';
 import { Outbox } from './outbox.ts';
 import { type OpenRequest, RequestInbox } from './request-inbox.ts';
-import { parseWorkerAnswer } from './worker-answer.ts';
+import { parseWorkerAnswer, type WorkerAnswer } from './worker-answer.ts';
 
 const DEFAULT_SILENCE_MS = 30_000;
 /** When nobody listens. A worker that is deployed anew is back within seconds, and asking costs one message. */
@@ -53,6 +53,7 @@ export function remoteActivity<Output = unknown>(
 ): Activity<unknown, Output> {
   const { subject, output: schema } = options;
   if (subject !== undefined && !isOthersSubject(subject)) throw new TypeError(`a worker cannot listen on ${JSON.stringify(subject)}`);
+  RequestInbox.of(connection); // from now on it is known whether the connection is whole
   return async (input, context) => {
     const output = await ask(connection, clock, subject ?? activitySubject(context), input, context, options);
     if (schema === undefined) return output as Output;
@@ -68,54 +69,42 @@ async function ask(
   subject: string,
   input: unknown,
   context: ActivityContext,
-  { silenceMs = DEFAULT_SILENCE_MS, timeoutMs }: Omit<RemoteActivityOptions<unknown>, 'subject'>,
+  { silenceMs = DEFAULT_SILENCE_MS, timeoutMs }: Pick<RemoteActivityOptions<unknown>, 'silenceMs' | 'timeoutMs'>,
 ): Promise<unknown> {
   if (!isOthersSubject(subject)) throw new TerminalError(`${JSON.stringify(subject)} cannot be a subject: name one for this activity`);
   const { signal } = context;
   signal.throwIfAborted();
   const inbox = RequestInbox.of(connection);
   if (!inbox.connected) throw new UnavailableError('NATS', 'the connection is broken', ASK_AGAIN_MS);
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  let workerMayBeBusy = true;
-  const settle = (how: () => void) => {
-    workerMayBeBusy = false;
-    how();
-  };
-  const lost = (code: WorkerLostError['code'], reason: string) => reject(new WorkerLostError(code, subject, reason));
 
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const lost = (code: WorkerLostError['code'], reason: string) => reject(new WorkerLostError(code, subject, reason));
   const silence = setTimeout(() => lost('WORKER_SILENT', `the worker said nothing for ${silenceMs} ms`), silenceMs);
   const deadline = timeoutMs === undefined ? undefined : instant(clock.now() + timeoutMs);
   const stopDeadline = deadline && clock.wakeAt(deadline, () => lost('WORKER_LATE', `no output within ${timeoutMs} ms`));
   const onAbort = () => reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
+  let workerMayBeBusy = true;
   const request = inbox.open({
     lost: (reason) => lost('WORKER_UNREACHABLE', reason),
     heard(message) {
       silence.refresh();
       const answer = parseWorkerAnswer(message);
-      switch (answer.kind) {
-        case 'alive':
-          return;
-        case 'progress':
-          return context.progress(answer.progress as Progress);
-        case 'output':
-          return settle(() => resolve(answer.output));
-        case 'error':
-          return settle(() => reject(new WorkerError(answer.error)));
-        case 'no worker':
-          return settle(() => reject(new UnavailableError(subject, 'no worker listens on this subject', ASK_AGAIN_MS)));
-        case 'too large':
-          return settle(() => reject(new OutputTooLargeError(`${context.runId}/${context.activityId}`, answer.bytes, MAX_OUTPUT_BYTES)));
-        case 'invalid':
-          return lost('WORKER_ANSWER_INVALID', `the worker ${answer.problem}`);
-      }
+      if (answer.kind === 'alive') return;
+      if (answer.kind === 'progress') return context.progress(answer.progress as Progress);
+      request.close();
+      workerMayBeBusy = answer.kind === 'invalid';
+      if (answer.kind === 'output') resolve(answer.output);
+      else reject(failureOf(answer, subject, context));
     },
   });
   const outbox = Outbox.of(connection);
   try {
     const body = Buffer.from(JSON.stringify(requestOf(input, context, deadline)));
-    const message = { reply: request.replyTo, headers: headersOf(request, context) };
-    outbox.send(subject, body, message, (error) => settle(() => reject(refusalOf(subject, error))));
+    outbox.send(subject, body, { reply: request.replyTo, headers: headersOf(request, context) }, (error) => {
+      workerMayBeBusy = false;
+      reject(refusalOf(subject, error));
+    });
     return await promise;
   } finally {
     clearTimeout(silence);
@@ -123,6 +112,21 @@ async function ask(
     signal.removeEventListener('abort', onAbort);
     request.close();
     if (workerMayBeBusy) outbox.send(request.cancelSubject, Buffer.from('{}'), undefined, () => undefined);
+  }
+}
+
+type Failure = Exclude<WorkerAnswer, { readonly kind: 'alive' | 'progress' | 'output' }>;
+
+function failureOf(answer: Failure, subject: string, { runId, activityId }: ActivityContext): Error {
+  switch (answer.kind) {
+    case 'error':
+      return new WorkerError(answer.error);
+    case 'no worker':
+      return new UnavailableError(subject, 'no worker listens on this subject', ASK_AGAIN_MS);
+    case 'too large':
+      return new OutputTooLargeError(`${runId}/${activityId}`, answer.bytes, MAX_OUTPUT_BYTES);
+    case 'invalid':
+      return new WorkerLostError('WORKER_ANSWER_INVALID', subject, `the worker ${answer.problem}`);
   }
 }
 

@@ -5,6 +5,7 @@ import { activitySubject, remoteActivity } from '../../../src/adapters/nats/remo
 import { dependencies } from '../../../src/adapters/resilience/dependency.ts';
 import { guarded } from '../../../src/adapters/resilience/guarded.ts';
 import { systemClock } from '../../../src/adapters/system/clock.ts';
+import { noMetrics } from '../../../src/adapters/telemetry/no-metrics.ts';
 import { type Client, clientOn, hostOn } from '../../support/host-on.ts';
 import { stepsJob } from '../../support/jobs.ts';
 import { startTestServer, useNatsServer } from '../../support/nats-server.ts';
@@ -13,7 +14,7 @@ import { Sightings, sightingLog } from '../../support/sightings.ts';
 const server = useNatsServer();
 
 const eventsOn = ({ publisher }: Client, log = sightingLog(new Sightings())) =>
-  natsBreakerEvents({ publisher, source: '/almanac/test', clock: systemClock, log });
+  natsBreakerEvents({ publisher, source: '/almanac/test', clock: systemClock, log }, noMetrics.dependencies);
 
 async function audit({ manager }: Client): Promise<{ type: string; subject: string; data: unknown }[]> {
   const found: { type: string; subject: string; data: unknown }[] = [];
@@ -35,8 +36,7 @@ it('a worker that answers nonsense is left alone after a while: the run hears th
       message.respond(answer);
     },
   });
-  const observer = { ...eventsOn(client), refused: () => undefined };
-  const workersOf = dependencies({ breaker: { consecutive: 2, openMs: 200 } }, observer, systemClock);
+  const workersOf = dependencies({ breaker: { consecutive: 2, openMs: 200 } }, eventsOn(client), systemClock);
   const remote = guarded(
     (context) => workersOf(activitySubject({ ...context, activityId: 'work' })),
     remoteActivity(client.connection, systemClock),
