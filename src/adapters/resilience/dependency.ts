@@ -10,7 +10,9 @@ const DEFAULT_BREAKER: BreakerLimits = { consecutive: 5 };
 /** When every place is taken: nobody knows how long. */
 const ASK_AGAIN_MS = 2_000;
 
+/** @throws {RangeError} A limit is out of range. */
 export function dependency(name: string, limits: DependencyLimits, observer: DependencyObserver, clock: Clock): Dependency {
+  requireWholeNumbers(name, limits);
   const { timeoutMs } = limits;
   const places = bulkhead(limits.bulkhead?.concurrent ?? Number.POSITIVE_INFINITY, limits.bulkhead?.queue ?? 0);
   const breaker = new Breaker(name, limits.breaker ?? DEFAULT_BREAKER, observer, clock);
@@ -51,4 +53,11 @@ export function dependencies(limits: DependencyLimits, observer: DependencyObser
     known.set(name, one);
     return one;
   };
+}
+
+function requireWholeNumbers(name: string, { breaker, bulkhead, timeoutMs }: DependencyLimits): void {
+  for (const [limit, value] of Object.entries({ ...breaker, share: undefined, concurrent: bulkhead?.concurrent, timeoutMs })) {
+    if (value === undefined || (Number.isSafeInteger(value) && value > 0)) continue;
+    throw new RangeError(`dependency ${name}: ${limit} is ${value}: use a whole number from 1`);
+  }
 }

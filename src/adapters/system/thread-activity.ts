@@ -6,10 +6,11 @@ import { MessageChannel, type Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Activity, ActivityContext } from '../../domain/activity.ts';
 import type { Log } from '../../runtime/ports.ts';
-import type { FromThread, runInThread, ThreadResult, ThreadTask } from './thread-main.ts';
+import type * as threadMain from './thread-main.ts';
+import type { FromThread, ThreadResult, ThreadTask } from './thread-main.ts';
 
 const THREAD_MAIN = fileURLToPath(new URL('./thread-main.ts', import.meta.url));
-const ENTRY: (typeof runInThread)['name'] = 'runInThread';
+const ENTRY = 'runInThread' satisfies keyof typeof threadMain;
 const IDLE_MS = 60_000;
 const DEFAULT_GRACE_MS = 5_000;
 

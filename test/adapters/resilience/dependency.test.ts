@@ -215,3 +215,14 @@ it('a guarded activity is a call of its dependency, by the one that its start ne
   expect(await failureOf(activity('x', activityContext({ activityId: 'a' })))).toMatchObject({ unavailable: true, dependency: 'a' });
   expect(await activity('x', activityContext({ activityId: 'b' }))).toEqual({ input: 'x', runId: 'run-1', aborted: false });
 });
+
+it.each<[string, DependencyLimits]>([
+  ['consecutive is 0', { breaker: { consecutive: 0 } }],
+  ['openMs is 0.5', { breaker: { consecutive: 1, openMs: 0.5 } }],
+  ['between (0, 1), got 50', { breaker: { share: 50, ofLast: 10 } }],
+  ['ofLast is -1', { breaker: { share: 0.5, ofLast: -1 } }],
+  ['concurrent is NaN', { bulkhead: { concurrent: Number.NaN } }],
+  ['timeoutMs is Infinity', { timeoutMs: Number.POSITIVE_INFINITY }],
+])('a limit that makes no sense is refused when the dependency is made: %s', (problem, limits) => {
+  expect(() => make(limits)).toThrow(problem);
+});
