@@ -60,8 +60,7 @@ export class Holder {
     this.#options = options;
     this.#held = held;
     const { jobType, activities, clock, announcer, log } = options;
-    const { runId, traceparent } = held;
-    this.#outside = new Outside({ jobType, runId, traceparent, activities, mailbox: this.#mailbox, clock, announcer, log });
+    this.#outside = new Outside({ jobType, runId: held.runId, activities, mailbox: this.#mailbox, clock, announcer, log });
   }
 
   /**
@@ -205,7 +204,9 @@ export class Holder {
     const { jobType, runs } = this.#options;
     try {
       const sequence = await runs.append(jobType, this.#held.runId, decision.event.id, decision.bytes, expected);
-      return runAfter(jobType, this.#held.runId, decision.event, decision.bytes, sequence);
+      const run = runAfter(jobType, this.#held.runId, decision.event, decision.bytes, sequence);
+      this.#outside.traceparent = run.traceparent; // of the first command, whichever it is that we hold
+      return run;
     } catch (error) {
       if (error instanceof VersionConflictError) return undefined;
       throw error;

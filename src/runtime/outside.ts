@@ -15,7 +15,6 @@ import type { Announcer, Clock, Log } from './ports.ts';
 export interface OutsideOptions {
   readonly jobType: JobTypeId;
   readonly runId: RunId;
-  readonly traceparent?: string | undefined;
   readonly activities: Activities;
   readonly mailbox: Mailbox;
   readonly clock: Clock;
@@ -51,6 +50,8 @@ class Running {
 }
 
 export class Outside {
+  /** Of the run, for activities that start from now on. */
+  traceparent: string | undefined;
   readonly #options: OutsideOptions;
   readonly #running = new Map<number, Running>();
   readonly #timers = new Map<number, () => void>();
@@ -123,13 +124,13 @@ export class Outside {
   }
 
   #context(activityId: string, visit: number, running: Running): ActivityContext {
-    const { jobType, runId, traceparent, announcer, log } = this.#options;
+    const { jobType, runId, announcer, log } = this.#options;
     let announcedAt = Number.NEGATIVE_INFINITY;
     const facts = { jobType, runId, activityId, visit };
     return {
       ...facts,
       idempotencyKey: `${runId}/${activityId}/${visit}`,
-      traceparent,
+      traceparent: this.traceparent,
       get signal() {
         return running.signal;
       },
