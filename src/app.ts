@@ -8,6 +8,7 @@ import { jobTypes } from '../machines/index.ts';
 import { activitiesByJobType } from './activities/index.ts';
 import { natsAlertHistory, natsAlerts } from './adapters/nats/alerts.ts';
 import { natsAnnouncer, natsRunNews } from './adapters/nats/announcer.ts';
+import { natsBreakerEvents } from './adapters/nats/breaker-events.ts';
 import { natsCommandSender } from './adapters/nats/command-sender.ts';
 import { connect, disconnect } from './adapters/nats/connection.ts';
 import { natsDeadLetterBox } from './adapters/nats/dead-letter-box.ts';
@@ -15,11 +16,13 @@ import { natsDeadLetters } from './adapters/nats/dead-letters.ts';
 import { declareStreams, streamsExist } from './adapters/nats/declare-streams.ts';
 import { natsLeases } from './adapters/nats/leases.ts';
 import { Publisher } from './adapters/nats/publisher.ts';
+import { activitySubject, remoteActivity } from './adapters/nats/remote-activity.ts';
 import { natsReplyBox } from './adapters/nats/reply-box.ts';
 import { natsRunHistory } from './adapters/nats/run-history.ts';
 import { natsRunLog } from './adapters/nats/run-log.ts';
 import { natsScheduleLog } from './adapters/nats/schedule-log.ts';
 import { SWEEP_EVERY_MS, sweepStrays } from './adapters/nats/strays.ts';
+import { guarded } from './adapters/resilience/guarded.ts';
 import { sqliteGraph } from './adapters/sqlite/graph.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import { freePort } from './adapters/system/free-port.ts';
@@ -33,11 +36,12 @@ import { noMetrics } from './adapters/telemetry/no-metrics.ts';
 import type { Config } from './config.ts';
 import { NeverStartedError, NotRunningError, withoutCredentials } from './domain/errors.ts';
 import { jobTypeId, scheduleId } from './domain/ids.ts';
+import type { ActivityMakers } from './runtime/activity-makers.ts';
 import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
 import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
 import { Operations } from './runtime/operations.ts';
-import type { Log } from './runtime/ports.ts';
+import type { DependencyObserver, Log } from './runtime/ports.ts';
 import { type Schedule, Scheduler } from './runtime/scheduler.ts';
 
 /** While stopping. Docker kills after ten seconds. */
@@ -106,7 +110,10 @@ async function startParts(
   const metrics = await metricsOf(config);
   onStop(() => metrics.close());
 
-  const activities = activitiesByJobType({ vault, graph, prefix: config.vault.markerPrefix, clock: systemClock.now });
+  const observer = natsBreakerEvents({ publisher, source: identity.source, clock: systemClock, log }, metrics.dependencies);
+  const makers = await activityMakers(connection, observer, log, onStop);
+
+  const activities = activitiesByJobType({ vault, graph, prefix: config.vault.markerPrefix, clock: systemClock.now, ...makers });
   const deadLetters = natsDeadLetters(publisher);
   const commands = natsCommandSender(publisher, manager);
   const host = new Host({
@@ -186,6 +193,27 @@ const operationsOn = (connection: NatsConnection, manager: JetStreamManager, pub
     commands: natsCommandSender(publisher, manager),
     replies: natsReplyBox(connection),
   });
+
+/** The libraries are loaded here, because commands that only ask need none of them. */
+async function activityMakers(
+  connection: NatsConnection,
+  observer: DependencyObserver,
+  log: Log,
+  onStop: (close: () => unknown) => void,
+): Promise<ActivityMakers> {
+  const { dependencies, dependency } = await import('./adapters/resilience/dependency.ts');
+  const { ThreadPool, threadActivity } = await import('./adapters/system/thread-activity.ts');
+  const pool = new ThreadPool({ log });
+  onStop(() => pool.close());
+  const workersOf = dependencies({}, observer, systemClock);
+  return {
+    remote: (options = {}) =>
+      guarded((context) => workersOf(options.subject ?? activitySubject(context)), remoteActivity(connection, systemClock, options)),
+    thread: (file, exportName) => threadActivity(file, exportName, { pool }),
+    dependency: (name, limits = {}) => dependency(name, limits, observer, systemClock),
+    guarded,
+  };
+}
 
 function schedulesOf({ schedules, timeZone }: Config): Schedule[] {
   return jobTypes.flatMap(({ id, cron }): Schedule[] => {

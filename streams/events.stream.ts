@@ -21,7 +21,7 @@ export const events = {
 export const runEventSubject = (jobType: JobTypeId, run: RunId) => `evt.run.${jobType}.${run}` as const;
 export const scheduleEventSubject = (schedule: ScheduleId) => `evt.schedule.${schedule}` as const;
 /** What people and the program itself did beside runs and schedules, for the audit. */
-export const systemEventSubject = (what: 'dead-letter-redriven' | 'dead-letter-dropped') => `evt.system.${what}` as const;
+export const systemEventSubject = (what: 'dead-letter-redriven' | 'dead-letter-dropped' | 'breaker') => `evt.system.${what}` as const;
 
 /** What a person should look at: which rule says so, and about whom. Both are safe tokens. */
 export const alertSubject = (rule: string, key: string) => `evt.alert.${rule}.${key}` as const;

@@ -60,6 +60,8 @@ describe('of a made-up import, the check', () => {
     ['src/adapters/nats/leases.ts', "import { startService } from '../../app.ts';"],
     ['src/app.ts', "import { start } from './cli/start.ts';"],
     ['src/app.ts', "import { connect } from '@nats-io/transport-node';"],
+    ['src/app.ts', "import { bulkhead } from 'cockatiel';"],
+    ['src/adapters/nats/leases.ts', "import { Piscina } from 'piscina';"],
     ['src/web/server.ts', "import { start } from '../cli/start.ts';"],
     ['src/cli/start.ts', "import { given } from '../../test/support/play.ts';"],
     ['machines/x.machine.ts', "import { Host } from '../src/runtime/host.ts';"],

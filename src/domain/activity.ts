@@ -45,6 +45,8 @@ export interface ActivityContext {
    * outside effects idempotent.
    */
   readonly idempotencyKey: string;
+  /** W3C trace context of the run, to be passed on to whoever is asked for something. */
+  readonly traceparent?: string | undefined;
   /** Aborted when the statechart leaves the invoking state, the lease is lost or the process stops. Heed it. */
   readonly signal: AbortSignal;
   /** Cheap: call as often as you like, it is thinned out. */

@@ -54,6 +54,46 @@ export class UnavailableError extends AlmanacError {
   }
 }
 
+/** A call took longer than its dependency is given. It may have been carried out all the same: try again, idempotently. */
+export class DependencyTimeoutError extends AlmanacError {
+  readonly code = 'DEPENDENCY_TIMEOUT';
+  readonly dependency: string;
+  constructor(dependency: string, timeoutMs: number) {
+    super(`${dependency} did not answer within ${timeoutMs} ms`);
+    this.dependency = dependency;
+  }
+}
+
+/** What a worker answered that could not do an activity, in its own words. Tried again unless it says `retryable: false`. */
+export class WorkerError extends AlmanacError {
+  readonly code: string;
+  readonly retryable: boolean | undefined;
+  /** As of {@link RetryAfterError}. */
+  readonly retryAfterMs: number | undefined;
+  constructor(
+    answer: { name?: string | undefined; message: string; code?: string | undefined } & Partial<
+      Pick<WorkerError, 'retryable' | 'retryAfterMs'>
+    >,
+  ) {
+    super(answer.message);
+    this.name = answer.name ?? 'WorkerError';
+    this.code = answer.code ?? 'WORKER_FAILED';
+    this.retryable = answer.retryable;
+    this.retryAfterMs = answer.retryAfterMs;
+  }
+}
+
+/** No answer of a worker came that could be used, so nobody knows how far it got. Try again: the activity is idempotent. */
+export class WorkerLostError extends AlmanacError {
+  readonly code: 'WORKER_SILENT' | 'WORKER_LATE' | 'WORKER_UNREACHABLE' | 'WORKER_ANSWER_INVALID';
+  readonly subject: string;
+  constructor(code: WorkerLostError['code'], subject: string, reason: string, options?: ErrorOptions) {
+    super(`${subject}: ${reason}`, options);
+    this.code = code;
+    this.subject = subject;
+  }
+}
+
 /** An event type that only the statechart's own activities and timers may use came from outside. Refuse the command. */
 export class ReservedEventError extends AlmanacError {
   readonly code = 'EVENT_RESERVED';

@@ -317,7 +317,9 @@ export class Holder {
     const { jobType, runs } = this.#options;
     try {
       const sequence = await runs.append(jobType, this.#held.runId, decision.event.id, decision.bytes, expected);
-      return runAfter(jobType, this.#held.runId, decision.event, decision.bytes, sequence);
+      const run = runAfter(jobType, this.#held.runId, decision.event, decision.bytes, sequence);
+      this.#outside.traceparent = run.traceparent; // of the first command, whichever it is that we hold
+      return run;
     } catch (error) {
       if (error instanceof VersionConflictError) return undefined;
       throw error;

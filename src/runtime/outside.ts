@@ -56,6 +56,8 @@ class Running {
 }
 
 export class Outside {
+  /** Of the run, for activities that start from now on. */
+  traceparent: string | undefined;
   readonly #options: OutsideOptions;
   readonly #running = new Map<number, Running>();
   readonly #timers = new Map<number, () => void>();
@@ -149,6 +151,7 @@ export class Outside {
     return {
       ...facts,
       idempotencyKey: `${runId}/${activityId}/${visit}`,
+      traceparent: this.traceparent,
       get signal() {
         return running.signal;
       },

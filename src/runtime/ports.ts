@@ -320,6 +320,15 @@ export interface RunObserver {
   heldBack(jobType: JobTypeId): void;
 }
 
+export type BreakerState = 'closed' | 'open' | 'halfOpen';
+
+/** Told how the dependencies of activities are, for metrics and the audit. Never asked anything. */
+export interface DependencyObserver {
+  breaker(dependency: string, state: BreakerState): void;
+  /** A call was not made: the breaker was open, or too many calls were going on. */
+  refused(dependency: string, by: 'breaker' | 'bulkhead'): void;
+}
+
 export interface Log {
   debug(facts: object, message: string): void;
   info(facts: object, message: string): void;

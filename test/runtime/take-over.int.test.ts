@@ -137,3 +137,21 @@ it('a run whose command was lost, and its holder with it, goes on by another com
   proxy.heal();
   release();
 });
+
+it('whoever goes on with a run tells its activities of the same trace', async () => {
+  const calls = new Sightings();
+  const job = stepsJob('traced', ['only'], async (_, { traceparent, signal }) => {
+    calls.saw('trace', traceparent);
+    if (calls.of('trace').length === 1) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    return null;
+  });
+  const first = await hostOn(server, [job]);
+  await first.start(job, 'r1');
+  await calls.times('trace');
+  await first.stop();
+  await using second = await hostOn(server, [job]);
+  await second.seen.times('ended');
+  const traces = (await second.historyOf(job, 'r1')).map(({ event }) => event.traceparent);
+  expect(traces[0]).toMatch(/^00-/);
+  expect(new Set([...calls.of('trace'), ...traces])).toEqual(new Set([traces[0]]));
+});

@@ -99,7 +99,8 @@ export async function installation(env: Environment = {}): Promise<Installation>
 
 export const isAlive = (pid: number): boolean => processBirth(pid) !== undefined;
 
-function watched(child: ChildProcess): Running {
+/** Of any program. */
+export function watched(child: ChildProcess): Running {
   const written = { stdout: '', stderr: '' };
   const listeners = new Set<() => void>();
   for (const name of ['stdout', 'stderr'] as const) {

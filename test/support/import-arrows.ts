@@ -33,7 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'src/knowledge': ['src/domain'],
   'src/runtime': ['src/domain'],
   // The registry: jobs made of steps bring their code along.
-  'src/activities/index.ts': ['src/activities', 'machines', 'src/domain'],
+  'src/activities/index.ts': ['src/activities', 'machines', 'src/runtime', 'src/domain'],
   'src/activities': ['src/knowledge', 'src/runtime', 'src/domain'],
   'src/bridge': ['src/adapters/rabbitmq', 'src/runtime', 'src/knowledge', 'src/domain', 'streams'],
   // One folder a neighbour: what one says about its neighbour must not depend on another.
@@ -75,6 +75,8 @@ const NEIGHBOUR_ONLY: readonly (readonly [packages: RegExp, parts: readonly stri
   [/^@nats-io\//, ['src/adapters/nats', 'src/adapters/system/nats-server']],
   [/^node:sqlite$/, ['src/adapters/sqlite', 'src/adapters/system/nats-server/kernel-lock.ts']],
   [/^@opentelemetry\//, ['src/adapters/telemetry']],
+  [/^cockatiel$/, ['src/adapters/resilience']],
+  [/^piscina$/, ['src/adapters/system']],
   [/^commander$/, ['src/cli']],
 ];
 

@@ -4,6 +4,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { z } from 'zod';
 import { alertFilter, alertSubject, events } from '../../../streams/events.stream.ts';
 import type { Alert, AlertHistory, Alerts, Clock } from '../../runtime/ports.ts';
+import { cloudEventBytes } from './cloud-event.ts';
 import { readOrdered } from './ordered-reader.ts';
 import { publishConfirmed } from './publish-confirmed.ts';
 import type { Publisher } from './publisher.ts';
@@ -27,17 +28,15 @@ export const natsAlerts = ({ publisher, manager, clock, source }: AlertsParts): 
     // Tries are minutes apart, and the stream forgets message ids after two.
     const last = await manager.streams.getMessage(events.name, { last_by_subj: subject });
     if (last?.header.get('Nats-Msg-Id') === id) return;
-    const event = {
-      specversion: '1.0',
+    const bytes = cloudEventBytes({
       id,
       source,
       type: 'almanac.alert.raised',
       subject: `${jobType}/${runId}`,
-      time: new Date(clock.now()).toISOString(),
-      datacontenttype: 'application/json',
+      at: clock.now(),
       data: { rule, key, jobType, runId, summary: summary.slice(0, MAX_SUMMARY_CHARACTERS), facts },
-    };
-    await publishConfirmed(publisher, subject, Buffer.from(JSON.stringify(event)), { messageId: id });
+    });
+    await publishConfirmed(publisher, subject, bytes, { messageId: id });
   },
 });
 

@@ -1,7 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { declaredStreams } from '../../../streams/index.ts';
 import type { JobTypeId, RunId } from '../../domain/ids.ts';
 import type { Announcer, RunAddress, RunNews } from '../../runtime/ports.ts';
+import { isOthersSubject } from './others-subject.ts';
 
 const MOVED_SUBJECTS = 'moved.*.*';
 const movedSubject = ({ jobType, runId }: RunAddress) => `moved.${jobType}.${runId}` as const;
@@ -9,24 +9,13 @@ const movedSubject = ({ jobType, runId }: RunAddress) => `moved.${jobType}.${run
 /** Core NATS, not a stream: whoever looks sees it, nobody relies on it. `nats sub 'progress.>'` */
 export const progressSubject = (jobType: JobTypeId, run: RunId) => `progress.${jobType}.${run}` as const;
 
-const OUR_SUBJECTS: ReadonlySet<string | undefined> = new Set(
-  declaredStreams.flatMap(({ subjects }) => subjects.map((subject) => subject.split('.')[0])),
-);
-
-/**
- * The address comes from a stranger. An answer must not become an event in a run's history, a command, or a request to the server
- * (`$JS.API.STREAM.PURGE…`), which the stranger may have no right to send.
- */
-function isInbox(address: string): boolean {
-  return /^[\x21-\x7e]+$/.test(address) && !/[*>]|^\$/.test(address) && !OUR_SUBJECTS.has(address.split('.')[0]);
-}
-
 export const natsAnnouncer = (connection: NatsConnection): Announcer => ({
   reject(replyTo, rejection) {
-    if (isInbox(replyTo)) connection.publish(replyTo, JSON.stringify(rejection));
+    // The address comes from a stranger, who may have no right to send where it points.
+    if (isOthersSubject(replyTo)) connection.publish(replyTo, JSON.stringify(rejection));
   },
   accept(replyTo, accepted) {
-    if (isInbox(replyTo)) connection.publish(replyTo, JSON.stringify(accepted));
+    if (isOthersSubject(replyTo)) connection.publish(replyTo, JSON.stringify(accepted));
   },
   moved(run) {
     connection.publish(movedSubject(run));

@@ -8,6 +8,7 @@ import { deadLetterFilter, deadLetters, parseDeadLetterSubject } from '../../../
 import { systemEventSubject } from '../../../streams/events.stream.ts';
 import { type Instant, instant, isSafeToken, type RunId } from '../../domain/ids.ts';
 import type { DeadLetterBox, StoredDeadLetter } from '../../runtime/ports.ts';
+import { cloudEventBytes } from './cloud-event.ts';
 import { MAX_HEADER_CHARACTERS, senderHeaders, stackLines } from './dead-letters.ts';
 import { deleteStored } from './delete-stored.ts';
 import { plainHeaders } from './message-headers.ts';
@@ -48,22 +49,18 @@ export const natsDeadLetterBox = ({ connection, manager, publisher, source }: De
   },
   async record(letter, what, actor, at) {
     const { id, origin, jobType, runId, code, reason, subject, sequence, storedAt, attempts, body } = letter;
-    const iso = (when: Instant) => new Date(when).toISOString();
-    const event = {
-      specversion: '1.0',
+    const bytes = cloudEventBytes({
       id: ulid(),
       source,
       type: `almanac.dead-letter.${what}`,
       subject: `dead-letter/${id}`,
-      time: iso(at),
-      datacontenttype: 'application/json',
+      at,
       data: {
-        ...{ letter: id, storedAt: iso(storedAt), origin, jobType, runId, code, reason, attempts },
+        ...{ letter: id, storedAt: new Date(storedAt).toISOString(), origin, jobType, runId, code, reason, attempts },
         ...{ originSubject: subject, originSequence: sequence, bodySha256: createHash('sha256').update(body).digest('hex') },
         actor,
       },
-    };
-    const bytes = Buffer.from(JSON.stringify(event));
+    });
     await publishConfirmed(publisher, systemEventSubject(`dead-letter-${what}`), bytes, { messageId: markOf(what, letter) });
   },
   remove: (id) => deleteStored(manager, deadLetters.name, id),

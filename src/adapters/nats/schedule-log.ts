@@ -3,9 +3,10 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import { ulid } from 'ulid';
 import { z } from 'zod';
 import { events, scheduleEventSubject } from '../../../streams/events.stream.ts';
-import { type Instant, instant, type Sequence } from '../../domain/ids.ts';
+import { instant, type Sequence } from '../../domain/ids.ts';
 import type { ScheduleLog } from '../../runtime/ports.ts';
 import { appendConfirmed } from './append.ts';
+import { cloudEventBytes } from './cloud-event.ts';
 import type { Publisher } from './publisher.ts';
 
 const Occurrence = z.looseObject({ data: z.looseObject({ dueAt: z.iso.datetime() }) });
@@ -20,18 +21,14 @@ export const natsScheduleLog = (publisher: Publisher, manager: JetStreamManager,
   },
   recordStarted(schedule, { dueAt, runId, jobType, at }, expected) {
     const eventId = ulid();
-    const iso = (when: Instant) => new Date(when).toISOString();
-    const event = {
-      specversion: '1.0',
+    const bytes = cloudEventBytes({
       id: eventId,
       source,
       type: 'almanac.occurrence.started',
       subject: `schedule/${schedule}`,
-      time: iso(at),
-      datacontenttype: 'application/json',
-      data: { dueAt: iso(dueAt), jobType, runId, lateMs: at - dueAt },
-    };
-    const bytes = Buffer.from(JSON.stringify(event));
+      at,
+      data: { dueAt: new Date(dueAt).toISOString(), jobType, runId, lateMs: at - dueAt },
+    });
     return appendConfirmed(publisher, manager, { subject: scheduleEventSubject(schedule), eventId, bytes, expected });
   },
 });

@@ -1,13 +1,14 @@
 /** Metrics of runs, served for Prometheus. Names mirror `cicd.pipeline.run.*` of the OpenTelemetry conventions; never a run id as a label. */
-import { type Counter, type Histogram, metrics, type UpDownCounter } from '@opentelemetry/api';
+import { type Counter, type Gauge, type Histogram, metrics, type UpDownCounter } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { ConfigError } from '../../domain/errors.ts';
-import type { RunObserver } from '../../runtime/ports.ts';
+import type { BreakerState, DependencyObserver, RunObserver } from '../../runtime/ports.ts';
 import { isFailure } from '../../runtime/run-view.ts';
 
 export interface Metrics {
   readonly observer: RunObserver;
+  readonly dependencies: DependencyObserver;
   /** Where to scrape; undefined when monitoring is off. */
   readonly url?: string;
   close(): Promise<void>;
@@ -35,7 +36,12 @@ export async function openMetrics(host: string, port: number): Promise<Metrics> 
       { cause },
     );
   }
-  return { observer: observerOn(), url: `http://${host}:${port}/metrics`, close: () => sdk.shutdown() };
+  return {
+    observer: observerOn(),
+    dependencies: dependencyObserverOn(),
+    url: `http://${host}:${port}/metrics`,
+    close: () => sdk.shutdown(),
+  };
 }
 
 function observerOn(): RunObserver {
@@ -59,5 +65,23 @@ function observerOn(): RunObserver {
       if (isFailure(outcome)) errors.add(1, { 'job.type': jobType, 'error.type': outcome });
     },
     heldBack: (jobType) => errors.add(1, { 'job.type': jobType, 'error.type': 'held_back' }),
+  };
+}
+
+const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'halfOpen'];
+
+function dependencyObserverOn(): DependencyObserver {
+  const meter = metrics.getMeter('almanac');
+  const breaker: Gauge = meter.createGauge('almanac.dependency.breaker', {
+    description: 'Of the states of a circuit breaker, the one it is in is 1 and the others are 0; absent until it first opened',
+  });
+  const refused: Counter = meter.createCounter('almanac.dependency.refused', {
+    description: 'Calls that were not made because a circuit breaker was open or too many calls were going on',
+  });
+  return {
+    breaker(dependency, current) {
+      for (const state of BREAKER_STATES) breaker.record(state === current ? 1 : 0, { dependency, state });
+    },
+    refused: (dependency, by) => refused.add(1, { dependency, by }),
   };
 }

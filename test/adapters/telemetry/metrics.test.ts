@@ -11,6 +11,9 @@ it('runs are counted and timed in seconds, by job type and outcome, and nothing 
   metrics.observer.started(vaultSync);
   metrics.observer.ended(vaultSync, 'failed', 40);
   metrics.observer.heldBack(vaultSync);
+  metrics.dependencies.breaker('activity.x.y', 'open');
+  metrics.dependencies.breaker('activity.x.y', 'halfOpen');
+  metrics.dependencies.refused('activity.x.y', 'bulkhead');
   const page = await (await fetch(metrics.url!)).text();
   await metrics.close();
   const lines = page.split('\n');
@@ -24,5 +27,8 @@ it('runs are counted and timed in seconds, by job type and outcome, and nothing 
   expect(value(/^almanac_run_active\{/)).toBe('0');
   expect(value(/^almanac_run_errors\w*\{.*error_type="failed"/)).toBe('1');
   expect(value(/^almanac_run_errors\w*\{.*error_type="held_back"/)).toBe('1');
+  expect(value(/^almanac_dependency_breaker\{.*state="open"/)).toBe('0');
+  expect(value(/^almanac_dependency_breaker\{dependency="activity.x.y",state="halfOpen"/)).toBe('1');
+  expect(value(/^almanac_dependency_refused\w*\{.*by="bulkhead"/)).toBe('1');
   expect(page).not.toContain(process.execPath);
 });
