@@ -14,6 +14,7 @@ import { natsDeadLetters } from './adapters/nats/dead-letters.ts';
 import { declareStreams, streamsExist } from './adapters/nats/declare-streams.ts';
 import { natsLeases } from './adapters/nats/leases.ts';
 import { Publisher } from './adapters/nats/publisher.ts';
+import { natsRateLimiter } from './adapters/nats/rate-limiter.ts';
 import { natsReplyBox } from './adapters/nats/reply-box.ts';
 import { natsRunHistory } from './adapters/nats/run-history.ts';
 import { natsRunLog } from './adapters/nats/run-log.ts';
@@ -32,6 +33,7 @@ import { noMetrics } from './adapters/telemetry/no-metrics.ts';
 import type { Config } from './config.ts';
 import { NeverStartedError, NotRunningError, withoutCredentials } from './domain/errors.ts';
 import { jobTypeId, scheduleId } from './domain/ids.ts';
+import { laneLimits } from './domain/job-type.ts';
 import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
 import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
@@ -112,11 +114,13 @@ async function startParts(
     leases: natsLeases(connection, manager, log, { leaseMs: config.nats.leaseMs }),
     runs: natsRunLog(publisher, manager),
     deadLetters,
+    rates: natsRateLimiter(publisher, manager),
     announcer: natsAnnouncer(connection),
     clock: systemClock,
     identity,
     observer: metrics.observer,
     log,
+    maxRuns: config.maxRuns,
   });
   await host.start();
   onStop(() => stopHost(host, publisher));
@@ -127,7 +131,7 @@ async function startParts(
   const scheduler = new Scheduler({ schedules, ledger, commands, clock: systemClock, log });
   await scheduler.start();
   onStop(() => scheduler.stop());
-  const known = new Set(jobTypes.map(({ id }) => id));
+  const known = new Map(jobTypes.map((jobType) => [jobType.id, [...laneLimits(jobType).keys()]]));
   onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, known), log));
 
   return {

@@ -27,6 +27,8 @@ export interface HolderOptions {
   readonly log: Log;
   /** Whether a start command is still waiting or held; tells a duplicate from an orphan. */
   readonly commandExists: (command: number) => Promise<boolean>;
+  /** Of a job type with a rate: whether a new run may begin, or when to ask again. */
+  readonly turn?: () => Promise<{ waitMs: number }>;
 }
 
 export interface Held {
@@ -43,8 +45,9 @@ export interface Held {
  * - `duplicate`: another command owns the run and goes on with it.
  * - `lost`: another process holds the run by the same command.
  * - `stopped`: this process is to stop; the run goes on elsewhere.
+ * - `waitMs`: the rate of the job type lets no run begin yet.
  */
-export type HoldResult = 'final' | 'duplicate' | 'lost' | 'stopped';
+export type HoldResult = 'final' | 'duplicate' | 'lost' | 'stopped' | { readonly waitMs: number };
 
 const NO_EVENT = 0 as Sequence;
 
@@ -72,7 +75,7 @@ export class Holder {
   async hold(): Promise<HoldResult> {
     try {
       const begun = await this.#begin();
-      return typeof begun === 'string' ? begun : await this.#goOn(begun);
+      return typeof begun === 'string' || 'waitMs' in begun ? begun : await this.#goOn(begun);
     } finally {
       this.#holds = false;
       this.#mailbox.close();
@@ -93,9 +96,14 @@ export class Holder {
 
   /** The first delivery of a command meets no run, as a rule: so append first, and look only when that is refused (invariant 5). */
   async #begin(): Promise<Run | HoldResult> {
-    if (this.#held.delivery > 1) {
+    const { turn } = this.#options;
+    if (this.#held.delivery > 1 || turn !== undefined) {
       const known = await this.#load('fast');
       if (known !== undefined) return this.#takeOver(known);
+    }
+    if (turn !== undefined) {
+      const { waitMs } = await turn();
+      if (waitMs > 0) return { waitMs };
     }
     const decision = this.#decideStart();
     const run = await this.#append(decision, NO_EVENT);

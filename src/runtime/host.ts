@@ -12,6 +12,7 @@ import {
   StatechartCodeError,
 } from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
+import { type Lane, laneLimits } from '../domain/job-type.ts';
 import { parseInput, parseStartCommand } from '../domain/start-command.ts';
 import { Holder, type HoldResult } from './holder.ts';
 import type { RunnableJobType } from './job-types.ts';
@@ -25,31 +26,37 @@ import type {
   LeaseFeed,
   LeaseSource,
   Log,
+  RateLimiter,
   RunLog,
   RunObserver,
 } from './ports.ts';
+import { RetiredLanes } from './retired-lanes.ts';
+import { type FeedSlots, SlotPool } from './slot-pool.ts';
 
 export interface HostOptions {
   readonly jobTypes: readonly RunnableJobType[];
   readonly leases: LeaseSource;
   readonly runs: RunLog;
   readonly deadLetters: DeadLetters;
+  readonly rates: RateLimiter;
   readonly announcer: Announcer;
   readonly clock: Clock;
   readonly identity: Identity;
   readonly observer: RunObserver;
   readonly log: Log;
-  /** Runs of one job type at once in this process. @default 100 */
-  readonly slots?: number;
+  /** Runs at once in this process, over all job types. @default 100 */
+  readonly maxRuns?: number;
   /** After so many deliveries of its command, a run that its own code keeps from going on is laid aside. @default 8, about two minutes */
   readonly triesBeforeSuspending?: number;
 }
 
-export const DEFAULT_CONCURRENCY = 16;
-const DEFAULT_SLOTS = 100;
+const DEFAULT_MAX_RUNS = 100;
 const DEFAULT_TRIES = 8;
 const REPLY_TO = 'Almanac-Reply-To';
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** How many turns a lane has, compared with others, when there are fewer slots than runs. */
+const TURNS: Readonly<Record<Lane, number>> = { high: 4, normal: 2, low: 1 };
 
 interface HeldLease {
   readonly lease: Lease;
@@ -60,6 +67,8 @@ interface HeldLease {
 export class Host {
   readonly #options: HostOptions;
   readonly #feeds: LeaseFeed[] = [];
+  readonly #pool: SlotPool;
+  readonly #retired: RetiredLanes;
   /** By command. */
   readonly #held = new Map<number, HeldLease>();
   /** A later delivery of their command has come to us. */
@@ -69,24 +78,38 @@ export class Host {
 
   constructor(options: HostOptions) {
     this.#options = options;
+    this.#pool = new SlotPool(options.maxRuns ?? DEFAULT_MAX_RUNS);
+    this.#retired = new RetiredLanes({
+      ...options,
+      open: (jobType, lane, limit) => this.#open(jobType, lane, limit, this.#pool.join(limit, TURNS[lane])),
+    });
   }
 
   async start(): Promise<void> {
-    const { jobTypes, leases, slots = DEFAULT_SLOTS } = this.#options;
+    const { jobTypes, leases } = this.#options;
     this.#heartbeat = setInterval(() => this.#extendAll(), leases.leaseMs / 3);
-    for (const jobType of jobTypes) {
-      const concurrency = jobType.definition.concurrency ?? DEFAULT_CONCURRENCY;
-      const onLease = (lease: Lease) => this.#onLease(jobType, lease);
-      this.#feeds.push(
-        await leases.open({ jobType: jobType.id, lane: 'normal', slots: Math.min(slots, concurrency), concurrency, onLease }),
-      );
-    }
+    // All join before the first asks, so that it does not keep for itself what the others are to have.
+    const lanes = jobTypes.flatMap((jobType) =>
+      [...laneLimits(jobType.definition)].map(([lane, limit]) => ({ jobType, lane, limit, slots: this.#pool.join(limit, TURNS[lane]) })),
+    );
+    for (const { jobType, lane, limit, slots } of lanes) this.#feeds.push(await this.#open(jobType, lane, limit, slots));
+    await this.#retired.start();
+  }
+
+  #open(jobType: RunnableJobType, lane: Lane, concurrency: number, slots: FeedSlots): Promise<LeaseFeed> {
+    return this.#options.leases.open({
+      jobType: jobType.id,
+      lane,
+      slots,
+      concurrency,
+      onLease: (lease) => this.#onLease(jobType, lease),
+    });
   }
 
   /** Pulls nothing more, stops what runs, and hands every lease back at once, so that another process goes on without waiting. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const fed = this.#feeds.map((feed) => feed.stop());
+    const fed = [this.#retired, ...this.#feeds].map((feed) => feed.stop());
     const released = [...this.#held.values()].map(({ holder, released }) => {
       holder.stop();
       return released;
@@ -113,9 +136,12 @@ export class Host {
       await this.#release(other);
     }
     if (this.#stopping) return lease.handBack(0);
-    const { jobTypes: _, leases, ...rest } = this.#options;
+    const { jobTypes: _, leases, rates, ...rest } = this.#options;
+    const { id, statechart, activities, definition } = jobType;
+    const { rate } = definition;
+    const turn = rate && { turn: () => rates.take(id, rate, rest.clock.now()) };
     const holder = new Holder(
-      { ...rest, jobType: jobType.id, statechart: jobType.statechart, activities: jobType.activities, commandExists: leases.exists },
+      { ...rest, jobType: id, statechart, activities, commandExists: leases.exists, ...turn },
       { ...request, traceparent: request.traceparent ?? rest.identity.traceparent(), command: lease.command, delivery: lease.delivery },
     );
     const released = this.#hold(jobType.id, request.runId, lease, holder);
@@ -158,6 +184,10 @@ export class Host {
   }
 
   #settle(lease: Lease, result: HoldResult): void {
+    if (typeof result === 'object') {
+      this.#handBack(lease, result.waitMs);
+      return;
+    }
     switch (result) {
       case 'final':
       case 'duplicate':

@@ -2,7 +2,7 @@
 import type { Activities } from '../domain/activity.ts';
 import { JobTypeError } from '../domain/errors.ts';
 import { type JobTypeId, jobTypeId } from '../domain/ids.ts';
-import type { JobType } from '../domain/job-type.ts';
+import { type JobType, limitProblems } from '../domain/job-type.ts';
 import { type FoldableStatechart, foldable } from '../domain/statechart/fold.ts';
 import { type Finding, lint, lintForHost } from '../domain/statechart/lint.ts';
 
@@ -17,6 +17,7 @@ export interface RunnableJobType {
 export function runnable(definition: JobType, activities: Activities): RunnableJobType {
   const { machine } = definition;
   const errors = [...lint(machine), ...lintForHost(machine)].filter((finding) => finding.level === 'error').map(describe);
+  errors.push(...limitProblems(definition));
   for (const name of Object.keys(machine.implementations.actors)) {
     if (!(name in activities)) errors.push(`activity '${name}' has no code: register it with the job type`);
   }

@@ -3,7 +3,9 @@ import type { Progress } from '../domain/activity.ts';
 import type { DeadLetterOrigin } from '../domain/dead-letter.ts';
 import type { Instant, JobTypeId, RunId, ScheduleId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
+import type { Rate } from '../domain/rate-limit.ts';
 import type { Actor, RunEvent } from '../domain/run-event.ts';
+import type { FeedSlots } from './slot-pool.ts';
 
 /** An event of a run as it stands in the log. */
 export interface StoredRunEvent {
@@ -79,25 +81,50 @@ export interface Lease {
 
 export interface LeaseSource {
   /**
-   * Delivers start commands of a job type, never more than `slots` that are not settled yet.
+   * Delivers start commands of a lane of a job type, each with a slot of its own until it is settled.
    * Survives reconnects, server restarts and a deleted consumer.
    */
   open(options: {
     jobType: JobTypeId;
     lane: Lane;
-    slots: number;
-    /** Runs at once over all replicas. */
+    slots: FeedSlots;
+    /** Runs at once over all replicas. It becomes that of a lane that had another. */
     concurrency: number;
     onLease: (lease: Lease) => Promise<void>;
   }): Promise<LeaseFeed>;
+  /** Lanes that somebody opened, now or earlier, of any job type. */
+  lanesInUse(): Promise<LaneInUse[]>;
+  /** Commands that come for it from now on are nobody's. Harmless when it does not exist. */
+  removeLane(jobType: JobTypeId, lane: Lane): Promise<void>;
   /** How long an unextended lease is kept before it is given to somebody else, in milliseconds. */
   readonly leaseMs: number;
   /** Whether a command still waits or is held by somebody. */
   exists(command: number): Promise<boolean>;
 }
+export interface LaneInUse {
+  readonly jobType: JobTypeId;
+  readonly lane: Lane;
+  /** Runs at once over all replicas. */
+  readonly limit: number;
+  /** Commands that wait or are held by somebody. */
+  readonly left: number;
+  /** Somebody asks for its commands at this moment. */
+  readonly polled: boolean;
+}
 export interface LeaseFeed {
   /** No new leases; those held stay held. Resolves when those that were on their way have gone back. */
   stop(): Promise<void>;
+}
+
+/** Keeps the rates of job types, over all replicas. */
+export interface RateLimiter {
+  /**
+   * Lets a run begin, or says in how many milliseconds to ask again. The first time that is named is the earliest there can be; who asks
+   * at the same time is told later ones, so that not all come back at once.
+   *
+   * @throws {StorageRefusedError} Nobody knows whose turn it is. Try later.
+   */
+  take(jobType: JobTypeId, rate: Rate, now: Instant): Promise<{ waitMs: number }>;
 }
 
 export interface DeadLetter {

@@ -7,6 +7,7 @@ import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { declareStreams } from '../../src/adapters/nats/declare-streams.ts';
 import { natsLeases } from '../../src/adapters/nats/leases.ts';
 import { Publisher } from '../../src/adapters/nats/publisher.ts';
+import { natsRateLimiter } from '../../src/adapters/nats/rate-limiter.ts';
 import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
@@ -53,12 +54,13 @@ export async function productRuns({
     leases: natsLeases(connection, manager, log),
     runs: natsRunLog(publisher, manager),
     deadLetters: natsDeadLetters(publisher),
+    rates: natsRateLimiter(publisher, manager),
     announcer: natsAnnouncer(connection),
     clock: systemClock,
     identity: processIdentity(),
     observer: { started() {}, heldBack() {}, ended: () => void (++ended === runs && resolve()) },
     log,
-    slots,
+    maxRuns: slots,
   });
   const figure = await around(() =>
     measure(async () => {

@@ -103,7 +103,7 @@ describe('a stray', () => {
 
   it.each([
     ['of a job type nobody knows', 'cmd.unheard-of.start.normal', 'unheard-of', 'JOB_TYPE_UNKNOWN'],
-    ['in a lane nobody takes', 'cmd.picky.start.high', 'picky', 'JOB_TYPE_UNKNOWN'],
+    ['in a lane nobody takes', 'cmd.picky.start.high', 'picky', 'LANE_UNKNOWN'],
     ['with a misspelt verb', 'cmd.picky.strat.normal', 'unknown', 'COMMAND_SUBJECT_UNKNOWN'],
     ['that is hardly a command', 'cmd.x', 'unknown', 'COMMAND_SUBJECT_UNKNOWN'],
     ['with capitals', 'cmd.Picky.start.normal', 'unknown', 'COMMAND_SUBJECT_UNKNOWN'],
@@ -135,7 +135,7 @@ describe('a stray', () => {
     const busy = stepsJob('busy', ['only'], () => new Promise(() => undefined));
     await using client = await clientOn(server);
     await client.start(busy, 'r1');
-    await sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()), new Set(['busy']));
+    await sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()), new Map([['busy', ['normal']]]));
     expect((await commandsLeft(client.connection)).stored).toBe(1);
     await client.manager.streams.purge('COMMANDS');
   });

@@ -8,6 +8,7 @@ import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { declareStreams } from '../../src/adapters/nats/declare-streams.ts';
 import { natsLeases } from '../../src/adapters/nats/leases.ts';
 import { Publisher } from '../../src/adapters/nats/publisher.ts';
+import { natsRateLimiter } from '../../src/adapters/nats/rate-limiter.ts';
 import { natsRunHistory } from '../../src/adapters/nats/run-history.ts';
 import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
@@ -61,7 +62,7 @@ export interface TestHost extends Client {
 }
 
 export interface HostOnOptions {
-  readonly slots?: number;
+  readonly maxRuns?: number;
   readonly leaseMs?: number;
   readonly clock?: Clock;
   readonly triesBeforeSuspending?: number;
@@ -77,6 +78,7 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
     leases: natsLeases(connection, manager, log, { leaseMs: options.leaseMs ?? 10_000 }),
     runs: natsRunLog(publisher, manager),
     deadLetters: natsDeadLetters(publisher),
+    rates: natsRateLimiter(publisher, manager),
     announcer: natsAnnouncer(connection),
     clock: options.clock ?? systemClock,
     identity: processIdentity(),
@@ -86,7 +88,7 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
       heldBack: () => seen.saw('held back'),
     },
     log,
-    ...(options.slots !== undefined && { slots: options.slots }),
+    ...(options.maxRuns !== undefined && { maxRuns: options.maxRuns }),
     ...(options.triesBeforeSuspending !== undefined && { triesBeforeSuspending: options.triesBeforeSuspending }),
   });
   await host.start();

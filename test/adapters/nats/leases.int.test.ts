@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { natsLeases } from '../../../src/adapters/nats/leases.ts';
 import { type JobTypeId, jobTypeId, runId } from '../../../src/domain/ids.ts';
 import type { Lease, LeaseFeed } from '../../../src/runtime/ports.ts';
+import { SlotPool } from '../../../src/runtime/slot-pool.ts';
 import { startConsumerName } from '../../../streams/commands.stream.ts';
 import { commandsLeft } from '../../support/commands-left.ts';
 import { type Client, clientOn } from '../../support/host-on.ts';
@@ -42,7 +43,7 @@ async function openFeed(on: Client, options: { slots?: number; concurrency?: num
   const feed = await natsLeases(on.connection, on.manager, sightingLog(seen), { leaseMs }).open({
     jobType: job,
     lane: 'normal',
-    slots,
+    slots: new SlotPool(slots).join(concurrency),
     concurrency,
     onLease(lease) {
       const { promise, resolve } = Promise.withResolvers<void>();
