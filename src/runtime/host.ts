@@ -92,8 +92,8 @@ export class Host {
     const lanes = jobTypes.flatMap((jobType) =>
       [...laneLimits(jobType.definition)].map(([lane, limit]) => ({ jobType, lane, limit, slots: this.#pool.join(limit, TURNS[lane]) })),
     );
-    for (const { jobType, lane, limit, slots } of lanes) this.#feeds.push(await this.#open(jobType, lane, limit, slots));
     await this.#retired.start();
+    for (const { jobType, lane, limit, slots } of lanes) this.#feeds.push(await this.#open(jobType, lane, limit, slots));
   }
 
   #open(jobType: RunnableJobType, lane: Lane, concurrency: number, slots: FeedSlots): Promise<LeaseFeed> {

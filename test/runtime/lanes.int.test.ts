@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Activity } from '../../src/domain/activity.ts';
 import { jobTypeId, runId } from '../../src/domain/ids.ts';
-import type { Lane } from '../../src/domain/job-type.ts';
+import { LANES, type Lane } from '../../src/domain/job-type.ts';
 import { startConsumerName } from '../../streams/commands.stream.ts';
 import { commandsLeft } from '../support/commands-left.ts';
 import { HeldWork } from '../support/held-work.ts';
@@ -109,8 +109,37 @@ describe('a process that may do two runs at once, one job type of three being fl
     }
     await host.seen.times('ended', 10);
     expect(held.most).toBe(2);
+    for (const job of others) {
+      const [started] = await host.historyOf(job, job.jobType.id);
+      expect(started!.event.data.lease.delivery).toBeLessThanOrEqual(2); // went back once
+    }
     await nothingLeft(host);
   });
+});
+
+it('two processes with fewer slots than they could use carry out a thousand runs of every job type and lane, and never more at once', async () => {
+  const most = [0, 0];
+  const going = [0, 0];
+  const jobsOf = (process: number) =>
+    ['a', 'b', 'c'].map((name) => {
+      const work: Activity<string, unknown> = async () => {
+        going[process]!++;
+        most[process] = Math.max(most[process]!, going[process]!);
+        await new Promise((resolve) => setImmediate(resolve));
+        going[process]!--;
+      };
+      return stepsJob(`thousand-${name}`, ['only'], work, { concurrency: { high: 4, normal: 4, low: 4 } });
+    });
+  await using one = await hostOn(server, jobsOf(0), { maxRuns: 3 });
+  await using other = await hostOn(server, jobsOf(1), { maxRuns: 5 });
+  const sent = numbered('r', 1_000).map((run, n) => send(one, jobsOf(0)[n % 3]!, [run], LANES[Math.floor(n / 3) % 3]));
+  await Promise.all(sent);
+  await nothingLeft(one);
+  expect(one.seen.of('ended').length + other.seen.of('ended').length).toBe(1_000);
+  expect(most).toEqual([3, 5]);
+  let deliveries = 0;
+  for (const job of jobsOf(0)) for (const lane of LANES) deliveries += (await consumerOf(one, job, lane)).delivered.consumer_seq;
+  expect(deliveries).toBeLessThan(1_050); // few went back
 });
 
 it('three processes do five runs at once, no more and no fewer, and so does who takes the place of one of them', async () => {

@@ -51,13 +51,3 @@ it('who waits for a turn is not laid aside, and nothing of it is in the log', as
   for (const id of ['r1', 'r2', 'r3']) expect(await host.historyOf(job, id)).toHaveLength(2);
   expect([host.seen.of('held back'), host.seen.of('error')]).toEqual([[], []]);
 });
-
-it('a job type whose limits make no sense is refused, with all that is wrong', async () => {
-  const job = stepsJob('senseless', ['only'], nothing, {
-    concurrency: { high: 0, lwo: 2 } as never,
-    rate: { runs: 0, perMs: 1_000 },
-  });
-  const refusal = await hostOn(server, [job]).catch((error: Error) => error.message);
-  for (const text of ['no lane lwo', 'lane normal is missing', 'concurrency of lane high is 0', 'rate.runs is 0'])
-    expect(refusal).toContain(text);
-});

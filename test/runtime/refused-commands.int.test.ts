@@ -123,6 +123,23 @@ describe('a stray', () => {
     expect(await commandsLeft(host.connection)).toEqual({ stored: 0, unacknowledged: 0 });
   });
 
+  it('of a known job type is told which lanes there are', async () => {
+    await host.manager.jetstream().publish('cmd.picky.start.low', '');
+    await sweep();
+    expect((await lastLetter('picky'))?.header('Almanac-Reason')).toBe('job type picky has no lane low; it has: normal');
+  });
+
+  it('is not what somebody takes by a wildcard', async () => {
+    const durable_name = 'by-wildcard';
+    await host.manager.consumers.add('COMMANDS', { durable_name, filter_subject: 'cmd.picky.signal.*', ack_policy: 'explicit' });
+    await host.manager.jetstream().publish('cmd.picky.signal.r1', 'kept');
+    await host.manager.jetstream().publish('cmd.picky.signal.r1.more', 'swept');
+    expect(await sweep()).toBe(1);
+    expect((await commandsLeft(host.connection)).stored).toBe(1);
+    await host.manager.consumers.delete('COMMANDS', durable_name);
+    expect(await sweep()).toBe(1);
+  });
+
   it('with headers that break the rules does not keep the others from being swept', async () => {
     await publishRaw(server, 'cmd.odd', 'NATS/1.0\r\nBad Name: x\r\n\r\n', 'odd');
     await host.manager.jetstream().publish('cmd.zzz', 'even');
