@@ -11,12 +11,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AckPolicy, JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { commands, parseCommandSubject, startConsumerName, startSubject } from '../../../streams/commands.stream.ts';
+import { commands, startConsumerName, startSubject } from '../../../streams/commands.stream.ts';
 import { nanosOf } from '../../../streams/nanoseconds.ts';
-import type { Instant } from '../../domain/ids.ts';
-import type { LaneInUse, Lease, LeaseFeed, LeaseSource, Log } from '../../runtime/ports.ts';
-import { deliveryPosition, isDelivery } from './ack-subject.ts';
-import { plainHeaders } from './message-headers.ts';
+import type { LeaseFeed, LeaseSource, Log } from '../../runtime/ports.ts';
+import { isDelivery } from './ack-subject.ts';
+import { lanesInUse, removeLane } from './lanes.ts';
+import { leaseOf } from './lease-of-message.ts';
 import { Outbox } from './outbox.ts';
 
 export interface LeaseOptions {
@@ -33,7 +33,6 @@ const HEARTBEAT_MS = 5_000;
 const RETRY_MS = 1_000;
 /** JetStream's error code; the client library has no name for it. */
 const CONSUMER_EXISTS = 10_148;
-const CONSUMER_NOT_FOUND = 10_014;
 /** How long stopping waits for what the server has sent already. */
 const LAST_LEASES_MS = 1_000;
 
@@ -46,29 +45,8 @@ export function natsLeases(connection: NatsConnection, manager: JetStreamManager
       await feed.start();
       return feed;
     },
-    async lanesInUse() {
-      const found: LaneInUse[] = [];
-      for await (const { name, config, num_pending, num_ack_pending, num_waiting } of manager.consumers.list(commands.name)) {
-        const address = parseCommandSubject(config.filter_subject ?? '');
-        if (address?.kind !== 'start' || name !== startConsumerName(address.jobType, address.lane)) continue;
-        const { jobType, lane } = address;
-        found.push({
-          jobType,
-          lane,
-          limit: config.max_ack_pending ?? 1,
-          left: num_pending + num_ack_pending,
-          polled: num_waiting > 0,
-        });
-      }
-      return found;
-    },
-    async removeLane(jobType, lane) {
-      try {
-        await manager.consumers.delete(commands.name, startConsumerName(jobType, lane));
-      } catch (error) {
-        if (!(error instanceof JetStreamApiError && error.code === CONSUMER_NOT_FOUND)) throw error; // somebody else was faster
-      }
-    },
+    lanesInUse: () => lanesInUse(manager),
+    removeLane: (jobType, lane) => removeLane(manager, jobType, lane),
     async exists(command) {
       const message = await manager.streams.getMessage(commands.name, { seq: command });
       return message !== null;
@@ -298,27 +276,4 @@ class Puller implements LeaseFeed {
       this.#pull();
     }
   }
-}
-
-// Acknowledgements of the JetStream protocol: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-15.md
-const ACKNOWLEDGE = Buffer.from('+ACK');
-const EXTEND = Buffer.from('+WPI');
-
-function leaseOf(message: Msg, outbox: Outbox): { lease: Lease; left: number } {
-  const reply = message.reply ?? '';
-  const { delivery, sequence, storedAtMs, pending } = deliveryPosition(reply);
-  const lease: Lease = {
-    subject: message.subject,
-    command: sequence,
-    delivery,
-    publishedAt: storedAtMs as Instant,
-    body: message.data,
-    get headers() {
-      return plainHeaders(() => message.headers);
-    },
-    acknowledge: () => outbox.send(reply, ACKNOWLEDGE),
-    extend: () => outbox.send(reply, EXTEND),
-    handBack: (delayMs) => outbox.send(reply, Buffer.from(delayMs > 0 ? `-NAK {"delay": ${nanosOf(Math.ceil(delayMs))}}` : '-NAK')),
-  };
-  return { lease, left: pending };
 }
