@@ -21,6 +21,7 @@ export class RetiredLanes {
   readonly #feeds = new Map<string, LeaseFeed>();
   #looking: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   constructor(options: RetiredLanesOptions) {
     this.#options = options;
@@ -36,8 +37,8 @@ export class RetiredLanes {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true; // what is being looked for may take as long as a server that is away
     clearInterval(this.#timer);
-    await this.#looking;
     await Promise.all([...this.#feeds.values()].map((feed) => feed.stop()));
   }
 
@@ -49,13 +50,16 @@ export class RetiredLanes {
   }
 
   async #serve(jobType: RunnableJobType, { lane, limit, left, polled }: LaneInUse): Promise<void> {
+    if (this.#stopped) return;
     const { leases, log, open } = this.#options;
     const key = `${jobType.id}.${lane}`;
     const feed = this.#feeds.get(key);
     if (left > 0) {
       if (feed !== undefined) return;
       log.info({ jobType: jobType.id, lane, left }, 'the job type does not have this lane any more; carrying out what is left in it');
-      this.#feeds.set(key, await open(jobType, lane, limit));
+      const opened = await open(jobType, lane, limit);
+      this.#feeds.set(key, opened);
+      if (this.#stopped) await opened.stop();
     } else if (feed !== undefined) {
       this.#feeds.delete(key);
       await feed.stop();
