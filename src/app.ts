@@ -16,6 +16,7 @@ import { natsDeadLetters } from './adapters/nats/dead-letters.ts';
 import { declareStreams, streamsExist } from './adapters/nats/declare-streams.ts';
 import { natsLeases } from './adapters/nats/leases.ts';
 import { Publisher } from './adapters/nats/publisher.ts';
+import { natsRateLimiter } from './adapters/nats/rate-limiter.ts';
 import { activitySubject, remoteActivity } from './adapters/nats/remote-activity.ts';
 import { natsReplyBox } from './adapters/nats/reply-box.ts';
 import { natsRunHistory } from './adapters/nats/run-history.ts';
@@ -36,6 +37,7 @@ import { noMetrics } from './adapters/telemetry/no-metrics.ts';
 import type { Config } from './config.ts';
 import { NeverStartedError, NotRunningError, withoutCredentials } from './domain/errors.ts';
 import { jobTypeId, scheduleId } from './domain/ids.ts';
+import { laneLimits } from './domain/job-type.ts';
 import type { ActivityMakers } from './runtime/activity-makers.ts';
 import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
 import { Host } from './runtime/host.ts';
@@ -125,12 +127,14 @@ async function startParts(
     news: natsRunNews(connection),
     deadLetters,
     alerts: natsAlerts({ publisher, manager, clock: systemClock, source: identity.source }),
+    rates: natsRateLimiter(publisher, manager),
     announcer: natsAnnouncer(connection),
     clock: systemClock,
     identity,
     observer: metrics.observer,
     log,
     policyDefaults: config.policyDefaults,
+    maxRuns: config.maxRuns,
   });
   await host.start();
   onStop(() => stopHost(host, publisher));
@@ -140,7 +144,7 @@ async function startParts(
   const scheduler = new Scheduler({ schedules, ledger, commands, clock: systemClock, log });
   await scheduler.start();
   onStop(() => scheduler.stop());
-  const known = new Set(jobTypes.map(({ id }) => id));
+  const known = new Map(jobTypes.map((jobType) => [jobType.id, [...laneLimits(jobType).keys()]]));
   onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, known), log));
 
   return {

@@ -44,6 +44,8 @@ const Settings = z.object({
   ALMANAC_REPLICAS: WholeNumber.pipe(z.number().min(1).max(5)).default(1),
   /** A crashed process's runs go on elsewhere after this many seconds. */
   ALMANAC_LEASE_SECONDS: z.coerce.number().min(0.5).max(600).default(10),
+  /** Runs at once in this process, over all job types. */
+  ALMANAC_MAX_RUNS: WholeNumber.pipe(z.number().min(1).max(100_000)).default(100),
   VAULT_PATH: Text.default(SAMPLE_VAULT),
   VAULT_TIER1_PATH: Text.default('conversations'),
   VAULT_SUMMARIES_PATH: Text.default('summaries'),
@@ -79,6 +81,8 @@ export interface Config {
     readonly replicas: number;
     readonly leaseMs: number;
   };
+  /** Runs at once in this process. */
+  readonly maxRuns: number;
   readonly vault: {
     readonly root: string;
     readonly isSample: boolean;
@@ -124,6 +128,7 @@ function configOf(settings: z.output<typeof Settings>, environment: Environment,
       replicas: settings.ALMANAC_REPLICAS,
       leaseMs: Math.round(settings.ALMANAC_LEASE_SECONDS * 1_000),
     },
+    maxRuns: settings.ALMANAC_MAX_RUNS,
     vault: {
       root,
       isSample: root === SAMPLE_VAULT,

@@ -5,4 +5,4 @@ export type DeclaredStream = Pick<
   StreamConfig,
   'name' | 'subjects' | 'retention' | 'storage' | 'discard' | 'max_age' | 'max_msg_size' | 'duplicate_window'
 > &
-  Partial<Pick<StreamConfig, 'deny_delete' | 'deny_purge' | 'allow_direct'>>;
+  Partial<Pick<StreamConfig, 'deny_delete' | 'deny_purge' | 'allow_direct' | 'max_msgs_per_subject'>>;

@@ -29,6 +29,7 @@ describe('a setting comes from', () => {
       dataDir: resolve('data'),
       cacheDir: join(homedir(), '.cache/almanac'),
       nats: { url: undefined, credentials: undefined, replicas: 1, leaseMs: 10_000 },
+      maxRuns: 100,
       vault: {
         root: SAMPLE_VAULT,
         isSample: true,

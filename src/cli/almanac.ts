@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { DEAD_LETTER_ORIGINS } from '../domain/dead-letter.ts';
 import { jobTypeId, runId } from '../domain/ids.ts';
+import { LANES } from '../domain/job-type.ts';
 import { count, json, letterId, letterIds, time } from './arguments.ts';
 import { dlqDrop } from './dlq-drop.ts';
 import { dlqList } from './dlq-list.ts';
@@ -69,6 +70,7 @@ runs
     runId,
   )
   .option('--why <text>', 'recorded with the run')
+  .addOption(new Option('--lane <lane>', 'of those that almanac job list shows for the job type (default: normal)').choices(LANES))
   .option('--wait', 'wait until the run has ended; exit code 1 when it failed')
   .addOption(format())
   .action(runStart);

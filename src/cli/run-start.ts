@@ -3,6 +3,7 @@ import { ulid } from 'ulid';
 import { userName } from '../adapters/system/identity.ts';
 import { InvalidCommandError } from '../domain/errors.ts';
 import { type JobTypeId, type RunId, runId } from '../domain/ids.ts';
+import type { Lane } from '../domain/job-type.ts';
 import { isFailure } from '../runtime/run-view.ts';
 import { EXIT } from './exit-codes.ts';
 import { type Format, printOne } from './output.ts';
@@ -13,15 +14,17 @@ interface Options {
   input: unknown;
   key?: RunId;
   why?: string;
+  lane?: Lane;
   wait?: true;
   output: Format;
 }
 
-export async function runStart(jobType: JobTypeId, { input, key, why, wait, output }: Options, command: Command): Promise<void> {
+export async function runStart(jobType: JobTypeId, { input, key, why, lane, wait, output }: Options, command: Command): Promise<void> {
   const start = {
     jobType,
     runId: key ?? runId(ulid().toLowerCase()),
     input,
+    ...(lane && { lane }),
     actor: { who: `cli:${userName()}`, ...(why && { why }) },
   };
   await withOperations(command, async (operations) => {

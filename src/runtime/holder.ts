@@ -34,6 +34,8 @@ export interface HolderOptions extends Pick<RunnableJobType, 'definitions' | 're
   readonly parkAfterMs: number;
   /** How long an activity that was told to stop may take. */
   readonly activityGraceMs: number;
+  /** Of a job type with a rate: whether a new run may begin, or when to ask again. */
+  readonly turn?: () => Promise<{ waitMs: number }>;
 }
 
 export interface Held {
@@ -60,10 +62,12 @@ export interface Held {
  * - `duplicate`: another command owned the run and ended it, goes on with it, or has parked it.
  * - `lost`: another process holds the run by the same command.
  * - `stopped`: this process is to stop; the run goes on elsewhere.
+ * - `not yet`: the rate of the job type lets no run begin yet.
  */
 export type HoldResult =
   | { readonly end: 'final' | 'parked'; readonly run: Run; readonly stack: string | undefined }
-  | { readonly end: 'duplicate' | 'lost' | 'stopped' };
+  | { readonly end: 'duplicate' | 'lost' | 'stopped' }
+  | { readonly end: 'not yet'; readonly waitMs: number };
 
 const NO_EVENT = 0 as Sequence;
 const DUPLICATE = { end: 'duplicate' } as const;
@@ -129,8 +133,9 @@ export class Holder {
 
   /** The first delivery of a command meets no run, as a rule: so append first, and look only when that is refused (invariant 5). */
   async #begin(): Promise<Run | HoldResult> {
+    const { turn } = this.#options;
     const { again, delivery, runId } = this.#held;
-    if (again !== undefined || delivery > 1) {
+    if (again !== undefined || delivery > 1 || turn !== undefined) {
       const known = await this.#load(again === undefined ? 'fast' : 'exact');
       if (known !== undefined) return this.#takeOver(known);
       if (again !== undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${this.#options.jobType}`);
@@ -142,6 +147,10 @@ export class Holder {
       const known = error instanceof InvalidCommandError ? await this.#load('exact') : undefined;
       if (known === undefined) throw error;
       return this.#takeOver(known); // what is refused today, or comes too late, the run may have begun with in time
+    }
+    if (turn !== undefined) {
+      const { waitMs } = await turn();
+      if (waitMs > 0) return { end: 'not yet', waitMs };
     }
     const run = await this.#append(decision, NO_EVENT);
     if (run === undefined) return this.#takeOver((await this.#load('exact'))!);

@@ -2,6 +2,8 @@
  * From leases to runs: parses what was asked for, holds the run until it ends, settles the lease. Every command ends as a run event or as
  * a dead letter (invariant 6).
  */
+
+import type { CommandSelection } from '../domain/command-selection.ts';
 import {
   AdoptionRefusedError,
   type AlmanacError,
@@ -13,7 +15,7 @@ import {
   StatechartCodeError,
 } from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
-import type { Lane } from '../domain/job-type.ts';
+import { type Lane, laneLimits } from '../domain/job-type.ts';
 import { PARK_AFTER_MS } from '../domain/parking.ts';
 import { type PolicyDefaults, type RunPolicy, resolvePolicy } from '../domain/run-policy.ts';
 import { concernsOthers, setWake, tellEnd } from './handover.ts';
@@ -31,12 +33,15 @@ import type {
   LeaseFeed,
   LeaseSource,
   Log,
+  RateLimiter,
   RunHistory,
   RunLog,
   RunNews,
   RunObserver,
 } from './ports.ts';
+import { RetiredLanes } from './retired-lanes.ts';
 import { SignalDesk } from './signal-desk.ts';
+import { type FeedSlots, SlotPool } from './slot-pool.ts';
 import { stackOf } from './stack-of.ts';
 import { type StartRequest, startRequestOf } from './start-request.ts';
 import { bury, DEFAULT_TRIES, retryDelayMs } from './unusable.ts';
@@ -51,13 +56,14 @@ export interface HostOptions {
   readonly news: RunNews;
   readonly deadLetters: DeadLetters;
   readonly alerts: Alerts;
+  readonly rates: RateLimiter;
   readonly announcer: Announcer;
   readonly clock: Clock;
   readonly identity: Identity;
   readonly observer: RunObserver;
   readonly log: Log;
-  /** Runs of one job type at once in this process. @default 100 */
-  readonly slots?: number;
+  /** Runs at once in this process, over all job types. @default 100 */
+  readonly maxRuns?: number;
   /** After so many deliveries of its command, a run that its own code keeps from going on is laid aside. @default 8, about two minutes */
   readonly triesBeforeSuspending?: number;
   /** A run that only waits, for at least so long, is held by nobody meanwhile. @default 5 seconds */
@@ -70,13 +76,15 @@ export interface HostOptions {
   readonly policyDefaults?: PolicyDefaults;
 }
 
-export const DEFAULT_CONCURRENCY = 16;
-const DEFAULT_SLOTS = 100;
+const DEFAULT_MAX_RUNS = 100;
 const DEFAULT_ACTIVITY_GRACE_MS = 10_000;
 const DEFAULT_STOP_GRACE_MS = 500;
 /** Signals and wakes take a moment each. */
 const SIGNALS_AT_ONCE = 64;
 const WAKES_AT_ONCE = 256;
+
+/** How many turns a lane has, compared with others, when there are fewer slots than runs. */
+const TURNS: Readonly<Record<Lane, number>> = { high: 4, normal: 2, low: 1 };
 
 interface HeldLease {
   readonly jobType: JobTypeId;
@@ -89,6 +97,8 @@ interface HeldLease {
 export class Host {
   readonly #options: HostOptions;
   readonly #feeds: LeaseFeed[] = [];
+  readonly #pool: SlotPool;
+  readonly #retired: RetiredLanes;
   /** By command. */
   readonly #held = new Map<number, HeldLease>();
   /** A later delivery of their command has come to us. */
@@ -100,36 +110,50 @@ export class Host {
 
   constructor(options: HostOptions) {
     this.#options = options;
+    this.#pool = new SlotPool(options.maxRuns ?? DEFAULT_MAX_RUNS);
+    this.#retired = new RetiredLanes({
+      ...options,
+      open: (jobType, lane, limit) => this.#open(jobType, lane, limit, this.#pool.join(limit, TURNS[lane])),
+    });
   }
 
   async start(): Promise<void> {
-    const { jobTypes, leases, news, slots = DEFAULT_SLOTS, parkAfterMs = PARK_AFTER_MS, policyDefaults } = this.#options;
+    const { jobTypes, leases, news, parkAfterMs = PARK_AFTER_MS, policyDefaults } = this.#options;
     this.#heartbeat = setInterval(() => this.#extendAll(), leases.leaseMs / 3);
     this.#news = news.listen(
       (run) => this.#moved((held) => held.runId === run.runId && held.jobType === run.jobType),
       () => this.#moved(() => true),
     );
-    const options = { ...this.#options, parkAfterMs };
+    // All join before the first asks, so that it does not keep for itself what the others are to have.
+    const lanes = jobTypes.flatMap((jobType) =>
+      [...laneLimits(jobType.definition)].map(([lane, limit]) => ({ jobType, lane, limit, slots: this.#pool.join(limit, TURNS[lane]) })),
+    );
+    await this.#retired.start();
+    for (const { jobType, lane, limit, slots } of lanes) this.#feeds.push(await this.#open(jobType, lane, limit, slots));
     for (const jobType of jobTypes) {
-      const concurrency = jobType.definition.concurrency ?? DEFAULT_CONCURRENCY;
-      const lane = 'normal';
       const policy = resolvePolicy(jobType.definition.policy, policyDefaults);
-      this.#feeds.push(
-        await leases.open({
-          commands: { kind: 'start', jobType: jobType.id, lane },
-          slots: Math.min(slots, concurrency),
-          concurrency,
-          onLease: (lease) => this.#onLease(jobType, { lane, policy }, lease),
-        }),
-      );
-      const desk = new SignalDesk({ ...options, policy }, jobType);
-      const onLease = (lease: Lease) => this.#briefly(desk.hear(lease));
-      this.#feeds.push(await leases.open({ commands: { kind: 'signal', jobType: jobType.id }, slots: SIGNALS_AT_ONCE, onLease }));
+      const desk = new SignalDesk({ ...this.#options, parkAfterMs, policy }, jobType);
+      await this.#openBrief({ kind: 'signal', jobType: jobType.id }, SIGNALS_AT_ONCE, (lease) => desk.hear(lease));
     }
     const waker = new Waker(this.#options);
-    this.#feeds.push(
-      await leases.open({ commands: { kind: 'wake' }, slots: WAKES_AT_ONCE, onLease: (lease) => this.#briefly(waker.wake(lease)) }),
-    );
+    await this.#openBrief({ kind: 'wake' }, WAKES_AT_ONCE, (lease) => waker.wake(lease));
+  }
+
+  #open(jobType: RunnableJobType, lane: Lane, concurrency: number, slots: FeedSlots): Promise<LeaseFeed> {
+    const policy = resolvePolicy(jobType.definition.policy, this.#options.policyDefaults);
+    const onLease = (lease: Lease) => this.#onLease(jobType, { lane, policy }, lease);
+    return this.#options.leases.open({ commands: { kind: 'start', jobType: jobType.id, lane }, slots, concurrency, onLease });
+  }
+
+  /** Commands that take a moment each, so stopping waits for them. They take no place of a run. */
+  async #openBrief(commands: CommandSelection, atOnce: number, carryOut: (lease: Lease) => Promise<void>): Promise<void> {
+    const slots = new SlotPool(atOnce).join(atOnce);
+    const onLease = async (lease: Lease) => {
+      const work = carryOut(lease);
+      this.#brief.add(work);
+      await work.finally(() => this.#brief.delete(work));
+    };
+    this.#feeds.push(await this.#options.leases.open({ commands, slots, onLease }));
   }
 
   /**
@@ -138,7 +162,7 @@ export class Host {
    */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const fed = Promise.all(this.#feeds.map((feed) => feed.stop()));
+    const fed = Promise.all([this.#retired, ...this.#feeds].map((feed) => feed.stop()));
     await this.#graceOver();
     for (const { holder } of this.#held.values()) holder.stop();
     await Promise.all([fed, ...this.#releases()]);
@@ -157,12 +181,6 @@ export class Host {
 
   #releases(): Promise<void>[] {
     return [...this.#held.values()].map(({ released }) => released);
-  }
-
-  /** Signals and wakes take a moment, so stopping waits for them. */
-  async #briefly(work: Promise<void>): Promise<void> {
-    this.#brief.add(work);
-    await work.finally(() => this.#brief.delete(work));
   }
 
   #extendAll(): void {
@@ -187,10 +205,12 @@ export class Host {
       await this.#release(other);
     }
     if (this.#stopping) return lease.handBack(0);
-    const { leases, parkAfterMs = PARK_AFTER_MS, activityGraceMs = DEFAULT_ACTIVITY_GRACE_MS, ...rest } = this.#options;
-    const { id } = jobType;
+    const { leases, rates, parkAfterMs = PARK_AFTER_MS, activityGraceMs = DEFAULT_ACTIVITY_GRACE_MS, ...rest } = this.#options;
+    const { id, definition } = jobType;
+    const { rate } = definition;
+    const turn = rate && { turn: () => rates.take(id, rate, rest.clock.now()) };
     const holder = new Holder(
-      { ...rest, ...jobType, jobType: id, policy, commandExists: leases.exists, parkAfterMs, activityGraceMs },
+      { ...rest, ...jobType, jobType: id, policy, commandExists: leases.exists, parkAfterMs, activityGraceMs, ...turn },
       {
         ...request,
         traceparent: request.traceparent ?? rest.identity.traceparent(),
@@ -257,6 +277,9 @@ export class Host {
         break;
       case 'stopped':
         this.#handBack(lease, 0);
+        break;
+      case 'not yet':
+        this.#handBack(lease, result.waitMs);
         break;
       case 'lost': // a later delivery of the same command exists, and only its holder may settle it
         break;

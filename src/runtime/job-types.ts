@@ -3,7 +3,7 @@ import type { Activities } from '../domain/activity.ts';
 import { Definitions } from '../domain/definitions.ts';
 import { JobTypeError } from '../domain/errors.ts';
 import { type JobTypeId, jobTypeId } from '../domain/ids.ts';
-import type { JobType } from '../domain/job-type.ts';
+import { type JobType, limitProblems } from '../domain/job-type.ts';
 import { durationProblem, policyProblems } from '../domain/run-policy.ts';
 import type { FoldableStatechart } from '../domain/statechart/fold.ts';
 import { type Finding, lint, lintForHost } from '../domain/statechart/lint.ts';
@@ -31,6 +31,7 @@ export function runnable(definition: JobType, activities: Activities): RunnableJ
       problemsOf(old.machine, { ...activities, ...old.activities }).map((problem) => `previous[${at}], ${problem}`),
     ),
   ];
+  errors.push(...limitProblems(definition));
   if (policy !== undefined) {
     const names = Object.keys(machine.implementations.actors);
     errors.push(...policyProblems(policy, names).map((problem) => `policy: ${problem}`));

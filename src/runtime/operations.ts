@@ -1,9 +1,9 @@
 /** What people and programs can ask of Almanac. One place for every door: CLI now, HTTP and NATS services later. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Progress } from '../domain/activity.ts';
-import { ConflictError, commandErrorOf, NotFoundError } from '../domain/errors.ts';
+import { ConflictError, commandErrorOf, InvalidCommandError, NotFoundError } from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
-import { type JobType, jobTypeOf, type Lane } from '../domain/job-type.ts';
+import { type JobType, jobTypeOf, type Lane, laneLimits, noSuchLane } from '../domain/job-type.ts';
 import type { Actor } from '../domain/run-event.ts';
 import { parseInput, parseStartCommand } from '../domain/start-command.ts';
 import { isFinal } from '../domain/statechart/snapshot.ts';
@@ -56,11 +56,13 @@ export class Operations {
    * Sends the start command; the same run id twice starts one run.
    *
    * @throws {NotFoundError} No such job type.
-   * @throws {InvalidCommandError} The input is not what the job type takes.
+   * @throws {InvalidCommandError} The input is not what the job type takes, or it has no such lane.
    * @throws {ConflictError} A run of that id exists with another input. Choose another key.
    */
   async startRun({ jobType, runId, input = {}, lane, actor }: StartRun, replyTo?: string): Promise<{ existed: boolean }> {
     const definition = jobTypeOf(this.#options.jobTypes, jobType);
+    const lanes = laneLimits(definition);
+    if (lane !== undefined && !lanes.has(lane)) throw new InvalidCommandError('LANE_UNKNOWN', noSuchLane(jobType, lane, lanes.keys()));
     const parsed = parseInput(definition.input, input);
     if (await this.#exists(jobType, runId, parsed)) return { existed: true };
     const command = { jobType, runId, input, ...(lane && { lane }), actor, ...(replyTo && { replyTo }) };

@@ -4,8 +4,10 @@ import type { CommandSelection } from '../domain/command-selection.ts';
 import type { DeadLetterOrigin } from '../domain/dead-letter.ts';
 import type { Instant, JobTypeId, RunId, ScheduleId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
+import type { Rate } from '../domain/rate-limit.ts';
 import type { Actor, Parent, RunEvent } from '../domain/run-event.ts';
 import type { Signal } from '../domain/signal.ts';
+import type { FeedSlots } from './slot-pool.ts';
 
 /** An event of a run as it stands in the log. */
 export interface StoredRunEvent {
@@ -81,16 +83,20 @@ export interface Lease {
 
 export interface LeaseSource {
   /**
-   * Delivers the commands of a selection, never more than `slots` that are not settled yet.
+   * Delivers the commands of a selection, each with a slot of its own until it is settled.
    * Survives reconnects, server restarts and a deleted consumer.
    */
   open(options: {
     commands: CommandSelection;
-    slots: number;
-    /** Leases at once over all replicas, those that were handed back with a delay among them. @default unlimited */
+    slots: FeedSlots;
+    /** Leases at once over all replicas, those that were handed back with a delay among them; from now on, if it was another. @default unlimited */
     concurrency?: number;
     onLease: (lease: Lease) => Promise<void>;
   }): Promise<LeaseFeed>;
+  /** Lanes that somebody opened, now or earlier, of any job type. */
+  lanesInUse(): Promise<LaneInUse[]>;
+  /** Commands that come for it from now on are nobody's. Harmless when it does not exist. */
+  removeLane(jobType: JobTypeId, lane: Lane): Promise<void>;
   /** How long an unextended lease is kept before it is given to somebody else, in milliseconds. */
   readonly leaseMs: number;
   /** Whether a command still waits or is held by somebody. */
@@ -100,9 +106,30 @@ export interface LeaseSource {
 }
 /** A command where it lies. */
 export type StoredCommand = Pick<Lease, 'subject' | 'command' | 'publishedAt' | 'body' | 'headers'>;
+export interface LaneInUse {
+  readonly jobType: JobTypeId;
+  readonly lane: Lane;
+  /** Runs at once over all replicas. */
+  readonly limit: number;
+  /** Commands that wait or are held by somebody. */
+  readonly left: number;
+  /** Somebody asks for its commands at this moment. */
+  readonly polled: boolean;
+}
 export interface LeaseFeed {
   /** No new leases; those held stay held. Resolves when those that were on their way have gone back. */
   stop(): Promise<void>;
+}
+
+/** Keeps the rates of job types, over all replicas. */
+export interface RateLimiter {
+  /**
+   * Lets a run begin, or says in how many milliseconds to ask again. The first time that is named is the earliest there can be; who asks
+   * at the same time is told later ones, so that not all come back at once.
+   *
+   * @throws {StorageRefusedError} Nobody knows whose turn it is. Try later.
+   */
+  take(jobType: JobTypeId, rate: Rate, now: Instant): Promise<{ waitMs: number }>;
 }
 
 export interface DeadLetter {

@@ -10,6 +10,7 @@ import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { declareStreams } from '../../src/adapters/nats/declare-streams.ts';
 import { natsLeases } from '../../src/adapters/nats/leases.ts';
 import { Publisher } from '../../src/adapters/nats/publisher.ts';
+import { natsRateLimiter } from '../../src/adapters/nats/rate-limiter.ts';
 import { natsRunHistory } from '../../src/adapters/nats/run-history.ts';
 import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
@@ -33,7 +34,7 @@ export async function benchHost(
   url: string,
   jobType: JobType,
   activities: Activities,
-  options: Partial<Pick<HostOptions, 'observer' | 'slots' | 'parkAfterMs'>> = {},
+  options: Partial<Pick<HostOptions, 'observer' | 'maxRuns' | 'parkAfterMs'>> = {},
 ): Promise<BenchHost> {
   const { connection, manager } = await connect({ url, name: 'bench' });
   await declareStreams(manager);
@@ -50,6 +51,7 @@ export async function benchHost(
     news: natsRunNews(connection),
     alerts: natsAlerts({ publisher, manager, clock: systemClock, source: identity.source }),
     deadLetters: natsDeadLetters(publisher),
+    rates: natsRateLimiter(publisher, manager),
     announcer: natsAnnouncer(connection),
     clock: systemClock,
     identity,

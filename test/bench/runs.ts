@@ -26,7 +26,7 @@ export async function productRuns({
   const { promise: finished, resolve } = Promise.withResolvers<void>();
   let ended = 0;
   const observer = { started() {}, heldBack() {}, ended: () => void (++ended === runs && resolve()) };
-  const { commands, connection, host, close } = await benchHost(url, jobType, noOpActivities, { observer, slots });
+  const { commands, connection, host, close } = await benchHost(url, jobType, noOpActivities, { observer, maxRuns: slots });
   const batch = Date.now().toString(36);
   const sent = Array.from({ length: runs }, (_, n) =>
     commands.start({ jobType: jobTypeId(jobType.id), runId: runId(`b${batch}-${n}`), input: {} }),

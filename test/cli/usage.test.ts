@@ -55,6 +55,7 @@ describe('a mistake in the command line ends with 2 and says what was wrong:', (
     ['a day that is none', 'replay --since 2026-13-32', '2026-11-23T02:00:00Z'],
     ['input that is not JSON', 'run start vault-sync --input {tiers}', 'not JSON'],
     ['a key that is no id', 'run start vault-sync --key A.B', '"A.B" cannot be a run id'],
+    ['a lane that is none', 'run start vault-sync --lane fast', 'high, normal, low'],
     ['a job type that is no id', 'run start Vault>', '"Vault>" cannot be a job type'],
     ['a filter that is no id', 'run list --job *', '"*" cannot be a job type'],
     ['an address that is none', 'run list --nats localhost', 'NATS_URL'],
@@ -104,6 +105,8 @@ it('job diagram needs nobody', async () => {
 it('job list needs nobody', async () => {
   const { code, stdout } = await home.run('job', 'list', '-o', 'json');
   expect(code).toBe(0);
-  expect(JSON.parse(stdout)).toContainEqual(expect.objectContaining({ id: 'vault-sync', cron: '0 3 * * *' }));
-  expect((await home.run('job', 'list')).stdout).toMatch(/^JOB TYPE +CRON +SUMMARY\n/);
+  expect(JSON.parse(stdout)).toContainEqual(
+    expect.objectContaining({ id: 'vault-sync', cron: '0 3 * * *', lanes: { normal: 1 }, rate: null }),
+  );
+  expect((await home.run('job', 'list')).stdout).toMatch(/^JOB TYPE +CRON +LANES +RATE +SUMMARY\nvault-sync .* normal 1 +- /);
 });

@@ -87,6 +87,15 @@ describe('an instance on an empty data folder, with the sample vault', () => {
     for (const text of ['--input is not what vault-sync takes:', 'tiers[0]', '"colour"']) expect(stderr).toContain(text);
   });
 
+  it('refuses a lane that the job type does not have with 2, and says which it has', async () => {
+    expect(await home.run('run', 'start', 'vault-sync', '--lane', 'high')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'almanac: job type vault-sync has no lane high; it has: normal\n',
+    });
+    expect((await home.run('run', 'start', 'vault-sync', '--lane', 'normal')).code).toBe(0);
+  });
+
   it('lists runs, newest first, as a table, as JSON and line by line', async () => {
     await home.run('run', 'start', 'vault-sync', '--wait', '--key', 'newest');
     const runs = parsed(await home.run('run', 'list', '-o', 'json'));

@@ -51,8 +51,8 @@ it('two processes share a thousand start commands, each sent twice: a thousand r
   const send = (id: string, messageId: string) =>
     sender.commands.start({ jobType: jobTypeId(job.jobType.id), runId: runId(id), input: {}, messageId });
   await Promise.all(ids.flatMap((id) => [send(id, `${id}/once`), send(id, `${id}/twice`)]));
-  await using one = await hostOn(server, [job], { slots: 50 });
-  await using other = await hostOn(server, [job], { slots: 50 });
+  await using one = await hostOn(server, [job], { maxRuns: 50 });
+  await using other = await hostOn(server, [job], { maxRuns: 50 });
   await expect.poll(() => commandsLeft(sender.connection), { timeout: 20_000 }).toEqual({ stored: 0, unacknowledged: 0 });
   const ended = [one, other].map(({ seen }) => seen.of('ended').length);
   expect(ended[0]! + ended[1]!).toBe(1_000);

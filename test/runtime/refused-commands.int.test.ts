@@ -103,7 +103,7 @@ describe('a stray', () => {
 
   it.each([
     ['of a job type nobody knows', 'cmd.unheard-of.start.normal', 'unheard-of', 'JOB_TYPE_UNKNOWN'],
-    ['in a lane nobody takes', 'cmd.picky.start.high', 'picky', 'JOB_TYPE_UNKNOWN'],
+    ['in a lane nobody takes', 'cmd.picky.start.high', 'picky', 'LANE_UNKNOWN'],
     ['with a misspelt verb', 'cmd.picky.strat.normal', 'unknown', 'COMMAND_SUBJECT_UNKNOWN'],
     ['that is hardly a command', 'cmd.x', 'unknown', 'COMMAND_SUBJECT_UNKNOWN'],
     ['with capitals', 'cmd.Picky.start.normal', 'unknown', 'COMMAND_SUBJECT_UNKNOWN'],
@@ -123,6 +123,23 @@ describe('a stray', () => {
     expect(await commandsLeft(host.connection)).toEqual({ stored: 0, unacknowledged: 0 });
   });
 
+  it('of a known job type is told which lanes there are', async () => {
+    await host.manager.jetstream().publish('cmd.picky.start.low', '');
+    await sweep();
+    expect((await lastLetter('picky'))?.header('Almanac-Reason')).toBe('job type picky has no lane low; it has: normal');
+  });
+
+  it('is not what somebody takes by a wildcard', async () => {
+    const durable_name = 'by-wildcard';
+    await host.manager.consumers.add('COMMANDS', { durable_name, filter_subject: 'cmd.picky.signal.*', ack_policy: 'explicit' });
+    await host.manager.jetstream().publish('cmd.picky.signal.r1', 'kept');
+    await host.manager.jetstream().publish('cmd.picky.signal.r1.more', 'swept');
+    expect(await sweep()).toBe(1);
+    expect((await commandsLeft(host.connection)).stored).toBe(1);
+    await host.manager.consumers.delete('COMMANDS', durable_name);
+    expect(await sweep()).toBe(1);
+  });
+
   it('with headers that break the rules does not keep the others from being swept', async () => {
     await publishRaw(server, 'cmd.odd', 'NATS/1.0\r\nBad Name: x\r\n\r\n', 'odd');
     await host.manager.jetstream().publish('cmd.zzz', 'even');
@@ -135,7 +152,7 @@ describe('a stray', () => {
     const busy = stepsJob('busy', ['only'], () => new Promise(() => undefined));
     await using client = await clientOn(server);
     await client.start(busy, 'r1');
-    await sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()), new Set(['busy']));
+    await sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()), new Map([['busy', ['normal']]]));
     expect((await commandsLeft(client.connection)).stored).toBe(1);
     await client.manager.streams.purge('COMMANDS');
   });

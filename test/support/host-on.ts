@@ -9,6 +9,7 @@ import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { declareStreams } from '../../src/adapters/nats/declare-streams.ts';
 import { natsLeases } from '../../src/adapters/nats/leases.ts';
 import { Publisher } from '../../src/adapters/nats/publisher.ts';
+import { natsRateLimiter } from '../../src/adapters/nats/rate-limiter.ts';
 import { natsRunHistory } from '../../src/adapters/nats/run-history.ts';
 import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
@@ -61,7 +62,7 @@ export interface TestHost extends Client {
   stop(): Promise<void>;
 }
 
-type Tunable = 'slots' | 'clock' | 'triesBeforeSuspending' | 'parkAfterMs' | 'activityGraceMs' | 'stopGraceMs' | 'policyDefaults';
+type Tunable = 'maxRuns' | 'clock' | 'triesBeforeSuspending' | 'parkAfterMs' | 'activityGraceMs' | 'stopGraceMs' | 'policyDefaults';
 export interface HostOnOptions extends Partial<Pick<HostOptions, Tunable>> {
   readonly leaseMs?: number;
 }
@@ -84,6 +85,7 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
     news: natsRunNews(connection),
     deadLetters: natsDeadLetters(publisher),
     alerts: natsAlerts({ publisher, manager, clock, source: identity.source }),
+    rates: natsRateLimiter(publisher, manager),
     announcer: natsAnnouncer(connection),
     clock,
     identity,

@@ -51,7 +51,8 @@ function weaknesses(declared: DeclaredStream, existing: StreamConfig, replicas: 
   if (declared.deny_purge && !existing.deny_purge) problems.push('deny_purge is off: history could be purged');
   if (existing.max_age > 0) problems.push(`max_age is ${existing.max_age / 1e9} s: messages would expire`);
   if (existing.no_ack) problems.push('no_ack is on: nobody would know whether a message was stored');
-  if ((existing.max_msgs_per_subject ?? -1) > 0) problems.push('max_msgs_per_subject is set: history would be cut off');
+  if (declared.max_msgs_per_subject === undefined && (existing.max_msgs_per_subject ?? -1) > 0)
+    problems.push('max_msgs_per_subject is set: history would be cut off');
   if (existing.num_replicas < replicas) problems.push(`it has ${existing.num_replicas} replica(s), ${replicas} are configured`);
   for (const subject of declared.subjects) {
     if (!existing.subjects?.includes(subject)) problems.push(`it does not take ${subject}`);
@@ -65,6 +66,8 @@ function improvements(declared: DeclaredStream, existing: StreamConfig): Partial
   if (declared.allow_direct && !existing.allow_direct) change.allow_direct = true;
   if (existing.duplicate_window < declared.duplicate_window) change.duplicate_window = declared.duplicate_window;
   if (existing.max_msg_size !== declared.max_msg_size) change.max_msg_size = declared.max_msg_size;
+  const { max_msgs_per_subject: kept } = declared;
+  if (kept !== undefined && existing.max_msgs_per_subject !== kept) change.max_msgs_per_subject = kept;
   return Object.keys(change).length === 0 ? undefined : change;
 }
 

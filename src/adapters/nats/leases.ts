@@ -3,18 +3,22 @@
  *
  * Asks the server for exactly as many messages as there are free slots, because a lease that waits in a process is one that nobody
  * works on. The client library's `consume()` refills on delivery, not on settlement, so the asking is done here.
+ *
+ * Where feeds compete for slots, what is asked for does not keep them long: a request that is not answered soon ends, its slots go to
+ * other feeds, and a request for one message stays with the server as a probe, without a slot. What it brings when nothing is free goes
+ * back at once, and then it is this feed's turn.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { AckPolicy, JetStreamApiError, type JetStreamManager, type MsgRequest, type StoredMsg } from '@nats-io/jetstream';
+import { AckPolicy, JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { commands, consumerOf, startSubject } from '../../../streams/commands.stream.ts';
+import { commands, consumerOf } from '../../../streams/commands.stream.ts';
 import { nanosOf } from '../../../streams/nanoseconds.ts';
-import type { Instant } from '../../domain/ids.ts';
-import { LANES } from '../../domain/job-type.ts';
-import type { Lease, LeaseFeed, LeaseSource, Log, StoredCommand } from '../../runtime/ports.ts';
-import { deliveryPosition, isDelivery } from './ack-subject.ts';
-import { plainHeaders } from './message-headers.ts';
+import type { LeaseFeed, LeaseSource, Log } from '../../runtime/ports.ts';
+import { isDelivery } from './ack-subject.ts';
+import { lanesInUse, removeLane } from './lanes.ts';
+import { leaseOf } from './lease-of-message.ts';
 import { Outbox } from './outbox.ts';
+import { findStart } from './queued-starts.ts';
 
 export interface LeaseOptions {
   /** How long an unextended lease is kept. A crashed holder's runs go on elsewhere after this. @default 10_000 */
@@ -25,13 +29,13 @@ type OpenOptions = Parameters<LeaseSource['open']>[0];
 /** As the server understands it; 0 would mean its default, 1,000. */
 const UNLIMITED = -1;
 const REQUEST_EXPIRES_MS = 30_000;
+/** Where feeds compete for slots. Too short for heartbeats. */
+const SHORT_REQUEST_MS = 40;
 /** The server says it is alive at this rate while a request waits; twice without a word, and the request is taken for lost. */
 const HEARTBEAT_MS = 5_000;
 const RETRY_MS = 1_000;
 /** JetStream's error code; the client library has no name for it. */
 const CONSUMER_EXISTS = 10_148;
-/** Looking for a start command is one request for each that waits. */
-const MOST_LOOKED_AT = 10_000;
 /** How long stopping waits for what the server has sent already. */
 const LAST_LEASES_MS = 1_000;
 
@@ -44,36 +48,15 @@ export function natsLeases(connection: NatsConnection, manager: JetStreamManager
       await feed.start();
       return feed;
     },
+    lanesInUse: () => lanesInUse(manager),
+    removeLane: (jobType, lane) => removeLane(manager, jobType, lane),
     async exists(command) {
       const message = await manager.streams.getMessage(commands.name, { seq: command });
       return message !== null;
     },
-    async findStart(jobType, runIdOf, run) {
-      let looked = 0;
-      for (const lane of LANES) {
-        for (let seq = 1; looked < MOST_LOOKED_AT; looked++) {
-          const query = { seq, next_by_subj: startSubject(jobType, lane) }; // the server takes it here, too; the library's type does not say so
-          const message = await manager.streams.getMessage(commands.name, query as MsgRequest);
-          if (message === null) break;
-          const command = storedCommand(message);
-          if (runIdOf(command) === run) return command;
-          seq = message.seq + 1;
-        }
-      }
-      return undefined;
-    },
+    findStart: (jobType, runIdOf, run) => findStart(manager, jobType, runIdOf, run),
   };
 }
-
-const storedCommand = ({ subject, seq, data, time, header }: StoredMsg): StoredCommand => ({
-  subject,
-  command: seq,
-  publishedAt: time.getTime() as Instant,
-  body: data,
-  get headers() {
-    return plainHeaders(() => header);
-  },
-});
 
 class Puller implements LeaseFeed {
   readonly #connection: NatsConnection;
@@ -90,9 +73,15 @@ class Puller implements LeaseFeed {
   #stopped = false;
   #repairing = false;
   #held = 0;
-  /** Messages asked for and not yet delivered, over all requests. */
+  /** Messages asked for and not yet delivered, over all requests. A slot is kept for each. */
   #asked = 0;
+  /** The number of the request that is out without a slot. */
+  #probe: number | undefined;
+  /** Commands that were left on the server at the last delivery; what it does not count is delivered again in its own time. */
+  #left = Number.POSITIVE_INFINITY;
   #requests = 0;
+  /** What the server says of requests up to this number does not matter any more. */
+  #forgotten = 0;
   #heardAt = 0;
 
   constructor(connection: NatsConnection, manager: JetStreamManager, log: Log, leaseMs: number, open: OpenOptions) {
@@ -104,6 +93,7 @@ class Puller implements LeaseFeed {
     this.#open = open;
     this.#consumer = consumerOf(open.commands).name;
     this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${commands.name}.${this.#consumer}`;
+    open.slots.onGranted = (count) => this.#ask(count);
   }
 
   async start(): Promise<void> {
@@ -117,6 +107,8 @@ class Puller implements LeaseFeed {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#watch);
+    this.#forgetRequests();
+    this.#open.slots.leave();
     if (this.#connection.isClosed() || this.#subscription === undefined || this.#subscription.isClosed()) return;
     // Without interest the server drops what we still ask for. What is on its way still arrives and goes back, so nobody waits for it.
     const drained = this.#subscription.drain().catch(() => undefined);
@@ -146,14 +138,44 @@ class Puller implements LeaseFeed {
   }
 
   #pull(): void {
-    if (this.#stopped || this.#repairing) return;
-    const free = this.#open.slots - this.#held - this.#asked;
+    const { slots } = this.#open;
+    if (this.#stopped || this.#repairing || this.#probe !== undefined) return;
+    const room = slots.most - this.#held - this.#asked;
     // Asking one by one would double the traffic; asking only when a quarter is free keeps the slots busy all the same.
-    if (free <= 0 || (this.#asked > 0 && free * 4 < this.#open.slots)) return;
-    this.#asked += free;
+    if (room <= 0 || (this.#asked > 0 && room * 4 < slots.most)) return;
+    if (slots.plenty) slots.want(room);
+    else if (this.#left > this.#asked) slots.want(Math.min(room, this.#left - this.#asked));
+    else if (this.#asked === 0) this.#sendProbe();
+  }
+
+  #ask(count: number): void {
+    const { slots } = this.#open;
+    if (this.#stopped || this.#repairing) {
+      slots.giveBack(count);
+      return;
+    }
+    this.#asked += count;
+    if (slots.plenty) this.#request({ batch: count, expires: nanosOf(REQUEST_EXPIRES_MS), idle_heartbeat: nanosOf(HEARTBEAT_MS) });
+    else this.#request({ batch: count, expires: nanosOf(SHORT_REQUEST_MS) });
+  }
+
+  #sendProbe(): void {
+    this.#probe = this.#request({ batch: 1, expires: nanosOf(REQUEST_EXPIRES_MS), idle_heartbeat: nanosOf(HEARTBEAT_MS) });
+  }
+
+  #request(request: { batch: number; expires: number; idle_heartbeat?: number }): number {
     this.#heardAt = performance.now();
-    const request = { batch: free, expires: nanosOf(REQUEST_EXPIRES_MS), idle_heartbeat: nanosOf(HEARTBEAT_MS) };
     this.#connection.publish(this.#pullSubject, JSON.stringify(request), { reply: `${this.#inbox}.${++this.#requests}` });
+    return this.#requests;
+  }
+
+  #forgetRequests(): void {
+    this.#forgotten = this.#requests;
+    this.#open.slots.want(0);
+    this.#open.slots.giveBack(this.#asked);
+    this.#asked = 0;
+    this.#probe = undefined;
+    this.#left = Number.POSITIVE_INFINITY;
   }
 
   #hear(message: Msg): void {
@@ -167,28 +189,59 @@ class Puller implements LeaseFeed {
   }
 
   #deliver(message: Msg): void {
-    this.#asked = Math.max(0, this.#asked - 1);
-    const lease = leaseOf(message, this.#outbox);
-    if (this.#stopped || this.#held >= this.#open.slots) {
-      lease.handBack(0); // it was on its way, or a request taken for lost was answered after all
+    const { lease, left } = leaseOf(message, this.#outbox);
+    this.#left = left;
+    if (!this.#takeSlot()) {
+      lease.handBack(0);
+      this.#left++;
+      this.#pull();
       return;
     }
     this.#held++;
+    if (this.#asked === 0 && !this.#open.slots.plenty) this.#pull();
     this.#open
       .onLease(lease)
       .catch((error: unknown) =>
         this.#log.error({ err: error, subject: lease.subject, command: lease.command }, 'a lease was dropped; it will be delivered again'),
       )
-      .finally(() => {
-        this.#held--;
-        this.#pull();
-      });
+      .finally(() => this.#release());
+  }
+
+  /** False: nothing is free for a message of a probe, or of a request that was taken for lost and was answered after all. */
+  #takeSlot(): boolean {
+    const { slots } = this.#open;
+    if (this.#asked > 0) {
+      this.#asked--;
+      return true;
+    }
+    this.#probe = undefined;
+    return !this.#stopped && this.#held < slots.most && slots.takeOne();
+  }
+
+  /** What it wants next is said first where feeds compete: the slot that becomes free may be for itself. */
+  #release(): void {
+    const { slots } = this.#open;
+    this.#held--;
+    if (slots.plenty) {
+      slots.giveBack(1);
+      this.#pull();
+    } else {
+      this.#pull();
+      slots.giveBack(1);
+    }
   }
 
   /** 404 and 408: nothing (more) came in time. 409: the consumer is gone or moved. 503: there is none. */
   #endOfRequest(status: number, message: Msg): void {
-    const undelivered = Number(message.headers?.get('Nats-Pending-Messages') || Number.NaN);
-    this.#asked = Number.isNaN(undelivered) ? 0 : Math.max(0, this.#asked - undelivered);
+    const request = Number(message.subject.slice(this.#inbox.length + 1));
+    if (request <= this.#forgotten) return;
+    if (request === this.#probe) this.#probe = undefined;
+    else {
+      const undelivered = Math.min(Number(message.headers?.get('Nats-Pending-Messages') || Number.POSITIVE_INFINITY), this.#asked);
+      this.#asked -= undelivered;
+      this.#open.slots.giveBack(undelivered);
+    }
+    this.#left = 0;
     if (status === 404 || status === 408) this.#pull();
     else this.#repair(`${status} ${message.headers?.description ?? ''}`);
   }
@@ -196,13 +249,13 @@ class Puller implements LeaseFeed {
   #repair(reason: string): void {
     if (this.#stopped || this.#repairing) return; // each request that was waiting is told
     this.#repairing = true;
+    this.#forgetRequests();
     this.#log.warn({ consumer: this.#consumer, reason }, 'pulling commands was interrupted; trying again');
     const retry = async () => {
       if (this.#stopped) return;
       try {
         await this.#declareConsumer();
         this.#repairing = false;
-        this.#asked = 0;
         this.#pull();
       } catch (error) {
         if (this.#connection.isClosed()) return;
@@ -214,7 +267,8 @@ class Puller implements LeaseFeed {
   }
 
   #checkAlive(): void {
-    if (this.#asked === 0 || performance.now() - this.#heardAt < 2 * HEARTBEAT_MS + RETRY_MS) return;
+    const waits = this.#asked > 0 || this.#probe !== undefined;
+    if (!waits || performance.now() - this.#heardAt < 2 * HEARTBEAT_MS + RETRY_MS) return;
     this.#repair('the server has not been heard of');
   }
 
@@ -223,30 +277,8 @@ class Puller implements LeaseFeed {
     for await (const status of this.#connection.status()) {
       if (this.#stopped) return;
       if (status.type !== 'reconnect' || this.#repairing) continue;
-      this.#asked = 0;
+      this.#forgetRequests();
       this.#pull();
     }
   }
-}
-
-// Acknowledgements of the JetStream protocol: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-15.md
-const ACKNOWLEDGE = Buffer.from('+ACK');
-const EXTEND = Buffer.from('+WPI');
-
-function leaseOf(message: Msg, outbox: Outbox): Lease {
-  const reply = message.reply ?? '';
-  const { delivery, sequence, storedAtMs } = deliveryPosition(reply);
-  return {
-    subject: message.subject,
-    command: sequence,
-    delivery,
-    publishedAt: storedAtMs as Instant,
-    body: message.data,
-    get headers() {
-      return plainHeaders(() => message.headers);
-    },
-    acknowledge: () => outbox.send(reply, ACKNOWLEDGE),
-    extend: () => outbox.send(reply, EXTEND),
-    handBack: (delayMs) => outbox.send(reply, Buffer.from(delayMs > 0 ? `-NAK {"delay": ${nanosOf(Math.ceil(delayMs))}}` : '-NAK')),
-  };
 }

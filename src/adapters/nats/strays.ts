@@ -1,9 +1,10 @@
 /**
- * Commands that no consumer will ever deliver: an unknown job type, a misspelt verb, an id that is none. They lie in the work queue for
- * ever unless somebody looks, so somebody looks now and then and makes dead letters of them (invariant 6).
+ * Commands that no consumer will ever deliver: an unknown job type or lane, a misspelt verb, an id that is none. They lie in the work
+ * queue for ever unless somebody looks, so somebody looks now and then and makes dead letters of them (invariant 6).
  */
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
-import { commands, parseCommandSubject } from '../../../streams/commands.stream.ts';
+import { commands, parseCommandSubject, startSubject } from '../../../streams/commands.stream.ts';
+import { LANES, type Lane, noSuchLane } from '../../domain/job-type.ts';
 import type { DeadLetters, Log } from '../../runtime/ports.ts';
 import { deleteStored } from './delete-stored.ts';
 import { plainHeaders } from './message-headers.ts';
@@ -14,38 +15,49 @@ export const SWEEP_EVERY_MS = 5_000;
 /**
  * Resolves to the number of commands that became dead letters. Safe to run by many processes at once.
  *
- * @param known Job types of this process: their commands are never strays, not even while somebody has deleted their consumer.
+ * @param known Job types of this process and their lanes: their commands are never strays, not even while somebody has deleted their consumer.
  */
 export async function sweepStrays(
   manager: JetStreamManager,
   deadLetters: DeadLetters,
   log: Log,
-  known: ReadonlySet<string> = new Set(),
+  known: ReadonlyMap<string, readonly Lane[]> = new Map(),
 ): Promise<number> {
   const info = await manager.streams.info(commands.name, { subjects_filter: '>' });
   const subjects = Object.keys(info.state.subjects ?? {});
   if (subjects.length === 0) return 0;
-  const filters = new Set<string>();
-  // A job type that is only known to a newer deployment has its consumer, and is not a stray.
-  for await (const consumer of manager.consumers.list(commands.name)) filters.add(consumer.config.filter_subject ?? '>');
+  const filters: string[] = [];
+  // A job type or lane that is only known to a newer deployment has its consumer, and is not a stray.
+  for await (const { config } of manager.consumers.list(commands.name))
+    filters.push(...(config.filter_subjects ?? [config.filter_subject ?? '>']));
+  const isTaken = (subject: string) => filters.some((filter) => matches(filter, subject)) || isKnown(subject, known);
   let swept = 0;
   for (const subject of subjects) {
-    if (filters.has(subject) || isTaken(subject, known)) continue;
+    if (isTaken(subject)) continue;
+    const why = reasonAgainst(subject, isTaken);
     for (let message = await next(manager, subject); message !== null; message = await next(manager, subject)) {
-      if (!(await bury(manager, deadLetters, message))) continue;
-      log.warn({ subject, command: message.seq }, 'nobody takes commands on this subject; it is a dead letter now');
+      if (!(await bury(manager, deadLetters, message, why))) continue;
+      log.warn({ subject, command: message.seq, reason: why.reason }, 'nobody takes commands on this subject; it is a dead letter now');
       swept++;
     }
   }
   return swept;
 }
 
-/** Only the normal lane has takers so far. */
-function isTaken(subject: string, known: ReadonlySet<string>): boolean {
+/** As the server matches: `*` is any token, `>` at the end one or more. */
+function matches(filter: string, subject: string): boolean {
+  const pattern = filter.split('.');
+  const tokens = subject.split('.');
+  const rest = pattern.at(-1) === '>' ? pattern.length - 1 : undefined;
+  if (rest === undefined ? tokens.length !== pattern.length : tokens.length <= rest) return false;
+  return pattern.slice(0, rest).every((token, at) => token === '*' || token === tokens[at]);
+}
+
+function isKnown(subject: string, known: ReadonlyMap<string, readonly Lane[]>): boolean {
   const address = parseCommandSubject(subject);
   switch (address?.kind) {
     case 'start':
-      return address.lane === 'normal' && known.has(address.jobType);
+      return known.get(address.jobType)?.includes(address.lane) ?? false;
     case 'signal':
       return known.has(address.jobType);
     case 'wake':
@@ -55,27 +67,39 @@ function isTaken(subject: string, known: ReadonlySet<string>): boolean {
   }
 }
 
+interface Reason {
+  readonly code: 'JOB_TYPE_UNKNOWN' | 'LANE_UNKNOWN' | 'COMMAND_SUBJECT_UNKNOWN';
+  readonly reason: string;
+}
+
+function reasonAgainst(subject: string, isTaken: (subject: string) => boolean): Reason {
+  const address = parseCommandSubject(subject);
+  if (address === undefined) {
+    const use = 'use cmd.<jobType>.start.<lane> or cmd.<jobType>.signal.<runId>';
+    return { code: 'COMMAND_SUBJECT_UNKNOWN', reason: `${subject} is not a command subject: ${use}` };
+  }
+  const { jobType } = address;
+  const lanes = LANES.filter((other) => isTaken(startSubject(jobType, other)));
+  return address.kind !== 'start' || lanes.length === 0
+    ? { code: 'JOB_TYPE_UNKNOWN', reason: `no process knows the job type of ${subject}` }
+    : { code: 'LANE_UNKNOWN', reason: noSuchLane(jobType, address.lane, lanes) };
+}
+
 const next = (manager: JetStreamManager, subject: string): Promise<StoredMsg | null> =>
   manager.streams.getMessage(commands.name, { last_by_subj: subject });
 
 /** False: somebody else buried it at the same time. The letter is stored once all the same. */
-async function bury(manager: JetStreamManager, deadLetters: DeadLetters, message: StoredMsg): Promise<boolean> {
+async function bury(manager: JetStreamManager, deadLetters: DeadLetters, message: StoredMsg, why: Reason): Promise<boolean> {
   const { subject, seq, data } = message;
-  const address = parseCommandSubject(subject);
-  const headers = plainHeaders(() => message.header);
-  const known = address !== undefined;
   await deadLetters.add({
     origin: 'command',
-    jobType: address?.jobType ?? 'unknown',
+    jobType: parseCommandSubject(subject)?.jobType ?? 'unknown',
     subject,
     sequence: seq,
     body: data,
-    headers,
+    headers: plainHeaders(() => message.header),
     attempts: 0,
-    code: known ? 'JOB_TYPE_UNKNOWN' : 'COMMAND_SUBJECT_UNKNOWN',
-    reason: known
-      ? `no process knows the job type or lane of ${subject}`
-      : `${subject} is not a command subject: use cmd.<jobType>.start.<lane> or cmd.<jobType>.signal.<runId>`,
+    ...why,
   });
   return deleteStored(manager, commands.name, seq);
 }

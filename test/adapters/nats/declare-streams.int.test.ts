@@ -49,6 +49,12 @@ it('raises what can be raised in use, and keeps the messages', async () => {
   expect(state.messages).toBe(1);
 });
 
+it('keeps one message a subject where only the last counts', async () => {
+  await manager.streams.add({ ...declared('LIMITS'), max_msgs_per_subject: -1 });
+  await declareStreams(manager);
+  expect((await manager.streams.info('LIMITS')).config.max_msgs_per_subject).toBe(1);
+});
+
 describe('refuses, names and leaves alone an existing stream', () => {
   const weaknesses: [stream: string, weaker: Partial<StreamConfig>, named: RegExp][] = [
     ['EVENTS', { storage: 'memory' }, /storage is memory/],

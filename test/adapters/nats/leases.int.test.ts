@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { natsLeases } from '../../../src/adapters/nats/leases.ts';
 import { type JobTypeId, jobTypeId, runId } from '../../../src/domain/ids.ts';
 import type { Lease, LeaseFeed } from '../../../src/runtime/ports.ts';
+import { type FeedSlots, SlotPool } from '../../../src/runtime/slot-pool.ts';
 import { consumerOf } from '../../../streams/commands.stream.ts';
 import { commandsLeft } from '../../support/commands-left.ts';
 import { type Client, clientOn } from '../../support/host-on.ts';
@@ -22,9 +23,10 @@ beforeEach(async () => {
 });
 afterEach(() => client[Symbol.asyncDispose]());
 
-const send = async (...runs: string[]) => {
-  for (const run of runs) await client.commands.start({ jobType: job, runId: runId(run), input: {} });
+const sendTo = async (jobType: JobTypeId, ...runs: string[]) => {
+  for (const run of runs) await client.commands.start({ jobType, runId: runId(run), input: {} });
 };
+const send = (...runs: string[]) => sendTo(job, ...runs);
 const consumerName = (of: JobTypeId) => consumerOf({ kind: 'start', jobType: of, lane: 'normal' }).name;
 const runOf = (lease: Lease): string => (JSON.parse(Buffer.from(lease.body).toString()) as { key: string }).key;
 
@@ -36,13 +38,21 @@ interface OpenFeed extends AsyncDisposable {
   settled(lease: Lease): void;
 }
 
-async function openFeed(on: Client, options: { slots?: number; concurrency?: number; leaseMs?: number } = {}): Promise<OpenFeed> {
-  const { slots = 10, concurrency = 100, leaseMs = LEASE_MS } = options;
+interface FeedOptions {
+  readonly jobType?: JobTypeId;
+  /** A number is that of a pool of its own. */
+  readonly slots?: number | FeedSlots;
+  readonly concurrency?: number;
+  readonly leaseMs?: number;
+}
+
+async function openFeed(on: Client, options: FeedOptions = {}): Promise<OpenFeed> {
+  const { jobType = job, slots = 10, concurrency = 100, leaseMs = LEASE_MS } = options;
   const seen = new Sightings();
   const waiting = new Map<Lease, () => void>();
   const feed = await natsLeases(on.connection, on.manager, sightingLog(seen), { leaseMs }).open({
-    commands: { kind: 'start', jobType: job, lane: 'normal' },
-    slots,
+    commands: { kind: 'start', jobType, lane: 'normal' },
+    slots: typeof slots === 'number' ? new SlotPool(slots).join(concurrency) : slots,
     concurrency,
     onLease(lease) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -58,8 +68,8 @@ async function openFeed(on: Client, options: { slots?: number; concurrency?: num
     settled: (lease) => waiting.get(lease)!(),
     async [Symbol.asyncDispose]() {
       await feed.stop();
-      await on.manager.consumers.delete('COMMANDS', consumerName(job)).catch(() => undefined);
-      await on.manager.streams.purge('COMMANDS', { filter: `cmd.${job}.>` });
+      await on.manager.consumers.delete('COMMANDS', consumerName(jobType)).catch(() => undefined);
+      await on.manager.streams.purge('COMMANDS', { filter: `cmd.${jobType}.>` });
     },
   };
 }
@@ -172,6 +182,80 @@ describe('goes on', () => {
     const info = await client.manager.consumers.info('COMMANDS', consumerName(job));
     expect(info.num_waiting).toBeLessThanOrEqual(1);
     expect(open.seen.of('warning')).toMatchObject([{ reason: expect.stringMatching(/Consumer Deleted/i) }]);
+  });
+});
+
+describe('of two feeds that share one slot, each', () => {
+  let otherJob: JobTypeId;
+  let mine: FeedOptions;
+  let others: FeedOptions;
+  beforeEach(() => {
+    otherJob = jobTypeId(`${job}-other`);
+    const pool = new SlotPool(1);
+    mine = { slots: pool.join(1) };
+    others = { slots: pool.join(1), jobType: otherJob };
+  });
+  const consumer = (jobType: JobTypeId) => client.manager.consumers.info('COMMANDS', consumerName(jobType));
+
+  it('gets its turn when the other has what it wants', async () => {
+    await send('a1', 'a2', 'a3');
+    await using a = await openFeed(client, { ...mine, leaseMs: 60_000 });
+    await using b = await openFeed(client, { ...others, leaseMs: 60_000 });
+    await a.delivery(1);
+    await sendTo(otherJob, 'b1', 'b2', 'b3');
+    const order: string[] = [];
+    for (let a1 = 0, b1 = 0; a1 + b1 < 6; ) {
+      const [lease, of] = await Promise.race([
+        a.delivery(a1 + 1).then((lease) => [lease, a] as const),
+        b.delivery(b1 + 1).then((lease) => [lease, b] as const),
+      ]);
+      expect(a.seen.of('lease').length + b.seen.of('lease').length).toBe(a1 + b1 + 1);
+      order.push(runOf(lease));
+      if (of === a) a1++;
+      else b1++;
+      lease.acknowledge();
+      of.settled(lease);
+    }
+    expect(order.filter((run) => run.startsWith('a'))).toEqual(['a1', 'a2', 'a3']);
+    expect(order.filter((run) => run.startsWith('b'))).toEqual(['b1', 'b2', 'b3']);
+    expect(order.indexOf('b1')).toBeLessThan(order.indexOf('a3'));
+  });
+
+  it('goes on after the connection was cut while it had nothing to do', async () => {
+    await using proxy = await tcpProxy(server);
+    await using cut = await clientOn(proxy);
+    await using a = await openFeed(cut, mine);
+    await using b = await openFeed(cut, others);
+    for (const jobType of [job, otherJob]) await expect.poll(async () => (await consumer(jobType)).num_waiting).toBe(1);
+    proxy.cut();
+    await send('a1');
+    const lease = await a.delivery(1);
+    lease.acknowledge();
+    a.settled(lease);
+    await sendTo(otherJob, 'b1');
+    expect(runOf(await b.delivery(1))).toBe('b1');
+  });
+
+  it('goes on after its consumer was deleted while it waited for its turn', async () => {
+    await send('a1');
+    await using a = await openFeed(client, { ...mine, leaseMs: 60_000 });
+    const lease = await a.delivery(1);
+    await using b = await openFeed(client, { ...others, leaseMs: 60_000 });
+    await client.manager.consumers.delete('COMMANDS', consumerName(otherJob));
+    await sendTo(otherJob, 'b1');
+    lease.acknowledge();
+    a.settled(lease);
+    expect(runOf(await b.delivery(1))).toBe('b1');
+    expect(b.seen.of('warning')).toHaveLength(1);
+  });
+
+  it('leaves the slot to the other when it stops', async () => {
+    await using a = await openFeed(client, { ...mine, leaseMs: 60_000 });
+    await using b = await openFeed(client, { ...others, leaseMs: 60_000 });
+    await a.feed.stop();
+    await sendTo(otherJob, 'b1');
+    const lease = await b.delivery(1);
+    expect([runOf(lease), lease.delivery]).toEqual(['b1', 1]);
   });
 });
 
