@@ -19,7 +19,7 @@ async function send(client: Client, job: TestJob, runs: readonly string[], lane:
   const jobType = jobTypeId(job.jobType.id);
   for (const run of runs) await client.commands.start({ jobType, runId: runId(run), lane, input: {} });
 }
-const consumerOf = (client: Client, job: TestJob, lane: Lane = 'normal') =>
+const consumerInfo = (client: Client, job: TestJob, lane: Lane = 'normal') =>
   client.manager.consumers.info('COMMANDS', consumerOf({ kind: 'start', jobType: jobTypeId(job.jobType.id), lane }).name);
 const nothingLeft = (client: Client) => expect.poll(() => commandsLeft(client.connection), LONG).toEqual({ stored: 0, unacknowledged: 0 });
 
@@ -91,13 +91,14 @@ describe('a process that may do two runs at once, one job type of three being fl
   it('turns to a run of another as soon as something is free, and holds no lease that it does not work on', async () => {
     const { held, long, others } = jobs('after');
     await using host = await hostOn(server, [long, ...others], { maxRuns: 2 });
-    for (const job of [long, ...others]) await vi.waitFor(async () => expect((await consumerOf(host, job)).num_waiting).toBe(1));
+    for (const job of [long, ...others]) await vi.waitFor(async () => expect((await consumerInfo(host, job)).num_waiting).toBe(1));
     await send(host, long, numbered('long', 8));
     await vi.waitFor(() => expect(held.going).toHaveLength(2));
     // It asks for one of each in case there is something: what comes must go back.
     for (const job of others) await send(host, job, [job.jobType.id]);
-    for (const job of others) await vi.waitFor(async () => expect((await consumerOf(host, job)).delivered.consumer_seq).toBeGreaterThan(0));
-    expect((await consumerOf(host, long)).num_ack_pending).toBe(2);
+    for (const job of others)
+      await vi.waitFor(async () => expect((await consumerInfo(host, job)).delivered.consumer_seq).toBeGreaterThan(0));
+    expect((await consumerInfo(host, long)).num_ack_pending).toBe(2);
     for (const begun of [3, 4]) {
       held.letEnd(held.going.find(isLong));
       await vi.waitFor(() => expect(held.begun).toHaveLength(begun));
@@ -138,7 +139,7 @@ it('two processes with fewer slots than they could use carry out a thousand runs
   expect(one.seen.of('ended').length + other.seen.of('ended').length).toBe(1_000);
   expect(most).toEqual([3, 5]);
   let deliveries = 0;
-  for (const job of jobsOf(0)) for (const lane of LANES) deliveries += (await consumerOf(one, job, lane)).delivered.consumer_seq;
+  for (const job of jobsOf(0)) for (const lane of LANES) deliveries += (await consumerInfo(one, job, lane)).delivered.consumer_seq;
   expect(deliveries).toBeLessThan(1_050); // few went back
 });
 
@@ -171,7 +172,7 @@ it('three processes do five runs at once, no more and no fewer, and so does who 
 describe('a deployment may', () => {
   it('change the limits of lanes, and add lanes', async () => {
     const job = (concurrency: TestJob['jobType']['concurrency'] & {}) => stepsJob('relimited', ['only'], nothing, { concurrency });
-    const limitOf = async (client: Client, lane: Lane) => (await consumerOf(client, job(1), lane)).config.max_ack_pending;
+    const limitOf = async (client: Client, lane: Lane) => (await consumerInfo(client, job(1), lane)).config.max_ack_pending;
     const today = await hostOn(server, [job(3)]);
     expect(await limitOf(today, 'normal')).toBe(3);
     await today.stop();
@@ -199,8 +200,8 @@ describe('a deployment may', () => {
     await after.stop();
 
     await using later = await hostOn(server, [withoutLow]);
-    await expect(consumerOf(later, withLow, 'low')).rejects.toThrow(/not found/);
-    await consumerOf(later, withLow);
+    await expect(consumerInfo(later, withLow, 'low')).rejects.toThrow(/not found/);
+    await consumerInfo(later, withLow);
   });
 
   it('drop a lane while processes of the earlier one go on: what they still ask for stays theirs', async () => {
