@@ -131,9 +131,9 @@ describe('a stray', () => {
 
   it('is not what somebody takes by a wildcard', async () => {
     const durable_name = 'by-wildcard';
-    await host.manager.consumers.add('COMMANDS', { durable_name, filter_subject: 'cmd.picky.signal.*', ack_policy: 'explicit' });
-    await host.manager.jetstream().publish('cmd.picky.signal.r1', 'kept');
-    await host.manager.jetstream().publish('cmd.picky.signal.r1.more', 'swept');
+    await host.manager.consumers.add('COMMANDS', { durable_name, filter_subject: 'cmd.newer.signal.*', ack_policy: 'explicit' });
+    await host.manager.jetstream().publish('cmd.newer.signal.r1', 'kept');
+    await host.manager.jetstream().publish('cmd.newer.signal.r1.more', 'swept');
     expect(await sweep()).toBe(1);
     expect((await commandsLeft(host.connection)).stored).toBe(1);
     await host.manager.consumers.delete('COMMANDS', durable_name);
