@@ -15,7 +15,7 @@ import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { jobTypeId, type RunId, runId } from '../../src/domain/ids.ts';
 import { Host } from '../../src/runtime/host.ts';
 import { runnable } from '../../src/runtime/job-types.ts';
-import type { Clock, CommandSender, StoredRunEvent } from '../../src/runtime/ports.ts';
+import type { Clock, CommandSender, Identity, Log, StoredRunEvent } from '../../src/runtime/ports.ts';
 import type { TestJob } from './jobs.ts';
 import { Sightings, sightingLog } from './sightings.ts';
 
@@ -64,6 +64,9 @@ export interface HostOnOptions {
   readonly slots?: number;
   readonly leaseMs?: number;
   readonly clock?: Clock;
+  readonly identity?: Identity;
+  /** @default Warnings and errors become sightings. */
+  readonly log?: Log;
   readonly triesBeforeSuspending?: number;
 }
 
@@ -71,7 +74,7 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
   const client = await clientOn(server);
   const { connection, manager, publisher } = client;
   const seen = new Sightings();
-  const log = sightingLog(seen);
+  const log = options.log ?? sightingLog(seen);
   const host = new Host({
     jobTypes: jobs.map(({ jobType, activities }) => runnable(jobType, activities)),
     leases: natsLeases(connection, manager, log, { leaseMs: options.leaseMs ?? 10_000 }),
@@ -79,7 +82,7 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
     deadLetters: natsDeadLetters(publisher),
     announcer: natsAnnouncer(connection),
     clock: options.clock ?? systemClock,
-    identity: processIdentity(),
+    identity: options.identity ?? processIdentity(),
     observer: {
       started: () => seen.saw('started'),
       ended: (_, outcome) => seen.saw('ended', outcome),
