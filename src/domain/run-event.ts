@@ -24,6 +24,11 @@ export type Cause =
 export interface LeaseMark {
   readonly command: number;
   readonly delivery: number;
+  /**
+   * Counts who took the run over: 1 for whoever started it. The fencing token of the run: a server that crashed, or a consumer made anew,
+   * may count deliveries from one again.
+   */
+  readonly term: number;
 }
 
 export interface RunEventData {
@@ -82,7 +87,7 @@ const StoredRunEvent = z.looseObject({
   data: z.looseObject({
     revision: z.int().min(1),
     to: z.string(),
-    lease: z.object({ command: z.int(), delivery: z.int() }),
+    lease: z.object({ command: z.int(), delivery: z.int(), term: z.int() }),
     startedAt: z.iso.datetime(),
     definition: z.string(),
     previous: z.string().nullable(),

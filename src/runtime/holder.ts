@@ -55,6 +55,8 @@ export class Holder {
   readonly #outside: Outside;
   #stopping = false;
   #holds = true;
+  /** Of ours, once we have started the run or taken it over. */
+  #term = 1;
 
   constructor(options: HolderOptions, held: Held) {
     this.#options = options;
@@ -124,6 +126,7 @@ export class Holder {
       const sameCommand = known.lease.command === this.#held.command;
       if (!sameCommand && (await this.#options.commandExists(known.lease.command))) return 'duplicate';
       if (sameCommand && known.lease.delivery > this.#held.delivery) return 'lost';
+      this.#term = known.lease.term + 1;
       const resumed = await this.#append(resumeRun(known, this.#facts()), known.sequence);
       if (resumed !== undefined) {
         this.#outside.align(resumed.snapshot);
@@ -175,10 +178,9 @@ export class Holder {
         if (isFinal(next.snapshot)) this.#ended(next);
         return next;
       }
-      // Invariant 2: the loser reloads. If a later delivery of our command wrote, the run is not ours any more; else decide again.
+      // Invariant 2: the loser reloads. If somebody took the run over, it is not ours any more; else decide again.
       run = (await this.#load('exact'))!;
-      const { command, delivery } = run.lease;
-      if (command !== this.#held.command || delivery > this.#held.delivery) return 'lost';
+      if (run.lease.term !== this.#term) return 'lost';
       this.#outside.align(run.snapshot);
       if (isFinal(run.snapshot)) return run;
     }
@@ -220,6 +222,6 @@ export class Holder {
   #facts(): Facts {
     const { clock, identity } = this.#options;
     const { command, delivery } = this.#held;
-    return { eventId: identity.eventId(), at: clock.now(), source: identity.source, lease: { command, delivery } };
+    return { eventId: identity.eventId(), at: clock.now(), source: identity.source, lease: { command, delivery, term: this.#term } };
   }
 }

@@ -8,6 +8,7 @@ import { check } from './checker.ts';
 import { EVERYTHING, MOSTLY_KILLS } from './plan.ts';
 import { recoveryFrom } from './recovery.ts';
 import { type Progress, play } from './scenario.ts';
+import { showHistory } from './show-history.ts';
 
 const HELP = `Three worker processes, a NATS server, many runs, and everything that can go wrong; then a check of all that was logged.
 
@@ -20,9 +21,11 @@ npm run test:chaos -- [options]
   --server <which>   newest, debian (2.9.10), or the path of a nats-server. Default: newest
   --lease-ms <number> How long a lease lasts. Default: 1000
   --without <kinds>  Leaves faults out, e.g. restart,jump. Then the seed plays another plan.
+  --show <runs>      Prints the histories of these runs, e.g. chaos-one/c12,chaos-steps/c3, though nothing is wrong with them.
 `;
 const PROGRESS_EVERY_MS = 5_000;
 const SHOWN = 20;
+const SHOWN_IN_FULL = 3;
 
 const { values } = parseArgs({
   options: {
@@ -33,6 +36,7 @@ const { values } = parseArgs({
     server: { type: 'string', default: process.env.ALMANAC_TEST_NATS || 'newest' },
     'lease-ms': { type: 'string', default: '1000' },
     without: { type: 'string', default: '' },
+    show: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -60,7 +64,7 @@ async function main(): Promise<number> {
     kills,
     lastingMs: Number(values.minutes) * 60_000,
     mix: { ...(kills > 0 ? MOSTLY_KILLS : EVERYTHING), ...leftOut },
-    meanEvents: kills > 0 ? 60 : 100,
+    meanEvents: kills > 0 ? 40 : 60,
     patientMs: { from: 6_000, to: 20_000 },
     leaseMs: Number(values['lease-ms']),
     onProgress: everySoOften(),
@@ -73,6 +77,10 @@ async function main(): Promise<number> {
   say(`ended in order: ${JSON.stringify(recoveryFrom('SIGTERM', evidence))}`);
   const findings = check(evidence);
   for (const { rule, where, detail } of findings.slice(0, SHOWN)) say(`NOT TRUE: ${rule}: ${where}: ${detail}`);
+  const shown = findings.slice(0, SHOWN_IN_FULL).map(({ where }) => where);
+  for (const run of new Set([...shown, ...values.show.split(',').filter(Boolean)])) {
+    for (const line of showHistory(evidence, run)) say(`  ${line}`);
+  }
   if (findings.length === 0) say('every invariant holds');
   else say(`${findings.length} findings; again with: npm run test:chaos -- --seed ${seed}; logs of the workers in ${folder}`);
   return findings.length === 0 ? 0 : 1;

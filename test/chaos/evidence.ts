@@ -41,7 +41,7 @@ export interface LoggedEvent {
     readonly from: string | null;
     readonly to: string;
     readonly cause: LoggedCause;
-    readonly lease: { readonly command: number; readonly delivery: number };
+    readonly lease: { readonly command: number; readonly delivery: number; readonly term: number };
     readonly input?: unknown;
     readonly startedAt: string;
     readonly outcome?: string;

@@ -41,6 +41,7 @@ export class Worker {
   readonly #log: number;
   #process: Process;
   #offsetMs = 0;
+  #replaced: Promise<void> = Promise.resolve();
   /** It is to end, or is being replaced: its end is no surprise. */
   readonly #expectedToEnd = new WeakSet<ChildProcess>();
 
@@ -57,8 +58,13 @@ export class Worker {
     return this.#process.ready;
   }
 
-  /** Ends the process and starts another one in its place; does not wait for that one to work. */
-  async replace(signal: Death['signal'], offsetMs: number): Promise<void> {
+  /** Ends the process and starts another one in its place; does not wait for that one to work. One after the other. */
+  replace(signal: Death['signal'], offsetMs: number): Promise<void> {
+    this.#replaced = this.#replaced.then(() => this.#replace(signal, offsetMs));
+    return this.#replaced;
+  }
+
+  async #replace(signal: Death['signal'], offsetMs: number): Promise<void> {
     const { child, ended, ready } = this.#process;
     const source = await ready;
     this.#expectedToEnd.add(child);

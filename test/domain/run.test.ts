@@ -31,7 +31,7 @@ const factsAt = (minute: number, delivery = 1) => ({
   eventId: `event-${++ids}`,
   at: instant(Date.UTC(2026, 0, 1, 2, minute)),
   source: '/almanac/test',
-  lease: { command: 7, delivery },
+  lease: { command: 7, delivery, term: delivery },
 });
 /** As the next process would know the run: through bytes. */
 const stored = ({ bytes }: Decision, sequence: number): Run =>

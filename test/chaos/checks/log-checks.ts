@@ -91,6 +91,9 @@ function onlyTheHolderWrites(history: readonly Stored[], complain: Complain): vo
     const kind = causeKind(event);
     if (kind === 'signal') continue;
     if (kind === 'holder') {
+      const expected = (holder?.data.lease.term ?? 0) + 1;
+      if (event.data.lease.term !== expected)
+        complain('terms count who took over', `term ${event.data.lease.term} at ${sequence}, expected ${expected}`);
       holder = event;
       continue;
     }
