@@ -57,7 +57,7 @@ function checkOutcomes({ runs, expected }: Evidence, complain: Complain): void {
 }
 
 function checkRemains({ commandsLeft, deadLetters, problems }: Evidence, complain: Complain): void {
-  if (commandsLeft.stored > 0 || commandsLeft.unacknowledged > 0)
+  if (commandsLeft.stored > 0 || Object.keys(commandsLeft.held).length > 0)
     complain('every command is settled', 'COMMANDS', JSON.stringify(commandsLeft));
   for (const letter of deadLetters) complain('no dead letter that was not planned', 'DEAD_LETTERS', letter);
   for (const problem of problems) complain('nothing else goes wrong', 'the scenario', problem);

@@ -71,7 +71,8 @@ export interface Evidence {
   readonly deaths: readonly Death[];
   /** Processes whose clock was set back at some time. */
   readonly clocksSetBack: ReadonlySet<string>;
-  readonly commandsLeft: { readonly stored: number; readonly unacknowledged: number };
+  /** Commands still stored, and by consumer those that are held. */
+  readonly commandsLeft: { readonly stored: number; readonly held: Readonly<Record<string, number>> };
   /** What each dead letter says. */
   readonly deadLetters: readonly string[];
   /** What else was noticed while it happened. */
@@ -107,9 +108,9 @@ export async function gatherEvidence({ connection, effects, ...known }: Gatherin
 async function commandsLeft(connection: NatsConnection): Promise<Evidence['commandsLeft']> {
   const manager = await jetstreamManager(connection);
   const { state } = await manager.streams.info('COMMANDS');
-  let unacknowledged = 0;
-  for await (const consumer of manager.consumers.list('COMMANDS')) unacknowledged += consumer.num_ack_pending;
-  return { stored: state.messages, unacknowledged };
+  const held: Record<string, number> = {};
+  for await (const { name, num_ack_pending } of manager.consumers.list('COMMANDS')) if (num_ack_pending > 0) held[name] = num_ack_pending;
+  return { stored: state.messages, held };
 }
 
 interface Message {

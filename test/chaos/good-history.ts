@@ -153,7 +153,7 @@ export function evidenceOf(scenes: readonly Scene[], more: Partial<Evidence> = {
     machines: { job: machine },
     deaths: [],
     clocksSetBack: new Set(),
-    commandsLeft: { stored: 0, unacknowledged: 0 },
+    commandsLeft: { stored: 0, held: {} },
     deadLetters: [],
     problems: [],
     ...more,

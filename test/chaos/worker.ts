@@ -3,6 +3,8 @@
  * and under which name; its clock goes by what the parent says; it ends with its parent.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
+import { sweepStrays } from '../../src/adapters/nats/strays.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { ConnectError } from '../../src/domain/errors.ts';
 import type { Log } from '../../src/runtime/ports.ts';
@@ -20,6 +22,7 @@ export interface FromWorker {
 
 const [url, folder, leaseMs, offsetMs] = process.argv.slice(2) as [string, string, string, string];
 const RETRY_MS = 100;
+const SWEEP_EVERY_MS = 1_000;
 
 const clock = new JumpingClock(Number(offsetMs));
 const identity = processIdentity();
@@ -35,11 +38,17 @@ const say = (level: string) => (facts: object, message: string) => {
 const log: Log = { debug: () => undefined, info: () => undefined, warn: say('warn'), error: say('error') };
 
 const host = await startHost();
+const sweeping = setInterval(() => void sweep().catch((err) => say('warn')({ err }, 'sweeping failed')), SWEEP_EVERY_MS);
 process.on('SIGTERM', async () => {
+  clearInterval(sweeping);
   await host.stop();
   process.disconnect();
 });
 process.send!({ ready: identity.source } satisfies FromWorker);
+
+function sweep(): Promise<number> {
+  return sweepStrays(host.manager, natsDeadLetters(host.publisher), log, new Set(jobs.map(({ jobType }) => jobType.id)));
+}
 
 /** The server may be away just now. */
 async function startHost() {

@@ -2,11 +2,12 @@
  * Commands that no consumer will ever deliver: an unknown job type, a misspelt verb, an id that is none. They lie in the work queue for
  * ever unless somebody looks, so somebody looks now and then and makes dead letters of them (invariant 6).
  */
-import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
+import type { ConsumerInfo, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import { commands, parseCommandSubject } from '../../../streams/commands.stream.ts';
 import type { DeadLetters, Log } from '../../runtime/ports.ts';
 import { deleteStored } from './delete-stored.ts';
 import { plainHeaders } from './message-headers.ts';
+import { removeSettled } from './settled-commands.ts';
 
 /** Looking costs two requests. Tests look when they want to. */
 export const SWEEP_EVERY_MS = 5_000;
@@ -25,9 +26,11 @@ export async function sweepStrays(
   const info = await manager.streams.info(commands.name, { subjects_filter: '>' });
   const subjects = Object.keys(info.state.subjects ?? {});
   if (subjects.length === 0) return 0;
-  const filters = new Set<string>();
+  const consumers: ConsumerInfo[] = [];
+  for await (const consumer of manager.consumers.list(commands.name)) consumers.push(consumer);
+  await removeSettled(manager, consumers, info.state.subjects ?? {});
   // A job type that is only known to a newer deployment has its consumer, and is not a stray.
-  for await (const consumer of manager.consumers.list(commands.name)) filters.add(consumer.config.filter_subject ?? '>');
+  const filters = new Set(consumers.map(({ config }) => config.filter_subject ?? '>'));
   let swept = 0;
   for (const subject of subjects) {
     if (filters.has(subject) || isTaken(subject, known)) continue;
