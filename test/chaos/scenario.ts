@@ -17,6 +17,8 @@ export interface ScenarioOptions {
   readonly seed: string;
   /** Goes on until so many runs were started… */
   readonly runs: number;
+  /** …so much went wrong… */
+  readonly faults?: number;
   /** …so many workers were killed… */
   readonly kills?: number;
   /** …and so much time has passed. */
@@ -155,9 +157,9 @@ class Scenario {
   }
 
   async #sabotage(): Promise<void> {
-    const { seed, mix, meanEvents, runs, kills = 0, lastingMs = 0, onProgress } = this.#options;
+    const { seed, mix, meanEvents, runs, faults = 0, kills = 0, lastingMs = 0, onProgress } = this.#options;
     const until = performance.now() + lastingMs;
-    for (let index = 0; this.sent.length < runs || this.#kills < kills || performance.now() < until; index++) {
+    for (let index = 0; this.sent.length < runs || index < faults || this.#kills < kills || performance.now() < until; index++) {
       const { afterEvents, fault } = plannedFault(seed, index, mix, meanEvents);
       const [from, patience] = [this.#events, performance.now() + PATIENCE_MS];
       while (this.#events - from < afterEvents && performance.now() < patience) await delay(5);

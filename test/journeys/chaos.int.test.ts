@@ -9,15 +9,18 @@ import { recoveryFrom } from '../chaos/recovery.ts';
 import { play } from '../chaos/scenario.ts';
 import { showHistory } from '../chaos/show-history.ts';
 
-const SEED = process.env.ALMANAC_CHAOS_SEED || 'short';
+/** Chosen because every kind of fault is among its first ones. */
+const SEED = process.env.ALMANAC_CHAOS_SEED || 'short 46';
 const LEASE_MS = 1_000;
+const RUNS = 150;
 
 it(`whatever happens to processes, server, connections and clocks, every invariant holds (seed ${SEED})`, async () => {
   const { evidence, faults, seconds } = await play({
     seed: SEED,
-    runs: 200,
+    runs: RUNS,
+    faults: 12,
     mix: EVERYTHING,
-    meanEvents: 60,
+    meanEvents: 40,
     patientMs: { from: 1_000, to: 3_000 },
     leaseMs: LEASE_MS,
   });
@@ -27,6 +30,6 @@ it(`whatever happens to processes, server, connections and clocks, every invaria
   );
   const findings = check(evidence);
   expect(findings, findings.flatMap(({ where }) => showHistory(evidence, where)).join('\n')).toEqual([]);
-  expect(evidence.runs.size).toBeGreaterThanOrEqual(200);
+  expect(evidence.runs.size).toBeGreaterThanOrEqual(RUNS);
   expect(evidence.deaths.length).toBeGreaterThan(0);
 }, 120_000);
