@@ -21,7 +21,8 @@ npm run test:chaos -- [options]
   --server <which>   newest, debian (2.9.10), or the path of a nats-server. Default: newest
   --lease-ms <number> How long a lease lasts. Default: 1000
   --without <kinds>  Leaves faults out, e.g. restart,jump. Then the seed plays another plan.
-  --show <runs>      Prints the histories of these runs, e.g. chaos-one/c12,chaos-steps/c3, though nothing is wrong with them.
+  --show <runs>      Prints the histories of these runs, e.g. chaos-one/c12,chaos-steps/c3, though nothing is wrong with them;
+                     "slowest" for the one that went on latest after a kill.
 `;
 const PROGRESS_EVERY_MS = 5_000;
 const SHOWN = 20;
@@ -78,6 +79,7 @@ async function main(): Promise<number> {
   const findings = check(evidence);
   for (const { rule, where, detail } of findings.slice(0, SHOWN)) say(`NOT TRUE: ${rule}: ${where}: ${detail}`);
   const shown = findings.slice(0, SHOWN_IN_FULL).map(({ where }) => where);
+  if (values.show === 'slowest') shown.push(recoveryFrom('SIGKILL', evidence).slowest);
   for (const run of new Set([...shown, ...values.show.split(',').filter(Boolean)])) {
     for (const line of showHistory(evidence, run)) say(`  ${line}`);
   }
