@@ -35,8 +35,11 @@ export interface LeaseMark {
   readonly command: number;
   /** 0: it has not been delivered to a holder yet. */
   readonly delivery: number;
-  /** Name of the process that holds it, as in `source`. A server that has lost its consumer counts deliveries from 1 again. */
-  readonly holder: string;
+  /**
+   * Counts who took the run over: 1 for whoever started it, 0 while nobody has. The fencing token of the run: a server that crashed, or a
+   * consumer made anew, may count deliveries from one again.
+   */
+  readonly term: number;
   /** Where the run goes on when it is left; absent for `normal`. */
   readonly lane?: Lane;
 }
@@ -116,7 +119,7 @@ const StoredRunEvent = z.looseObject({
   data: z.looseObject({
     revision: z.int().min(1),
     to: z.string(),
-    lease: z.object({ command: z.int(), delivery: z.int(), holder: z.string() }),
+    lease: z.object({ command: z.int(), delivery: z.int(), term: z.int() }),
     parked: z.object({ until: z.iso.datetime().nullable() }).optional(),
     startedAt: z.iso.datetime(),
     definition: z.string(),

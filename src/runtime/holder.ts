@@ -77,19 +77,18 @@ const STOPPED = { end: 'stopped' } as const;
 export class Holder {
   readonly #options: HolderOptions;
   readonly #held: Held;
-  readonly #lease: LeaseMark;
   readonly #mailbox = new Mailbox();
   readonly #outside: Outside;
   /** Where the run starts, or what it is on already. */
   #on: RunnableDefinition;
   #stopping = false;
   #lost = false;
+  /** Of ours, once we have started the run or taken it over. */
+  #term = 1;
 
   constructor(options: HolderOptions, held: Held) {
     this.#options = options;
     this.#held = held;
-    const { command, delivery, lane } = held;
-    this.#lease = { command, delivery, holder: options.identity.source, ...(lane === 'normal' ? {} : { lane }) };
     this.#on = options;
     const activities = () => this.#on.activities;
     this.#outside = new Outside({ ...options, activities, runId: held.runId, mailbox: this.#mailbox });
@@ -185,6 +184,7 @@ export class Holder {
       if (isFinal(known.snapshot)) {
         if (ours) return this.#end('final', known);
         if (again !== 'restart' || outcomeOf(known.snapshot) === 'succeeded') return DUPLICATE; // whoever ended it has told
+        this.#term = known.lease.term + 1;
         const restarted = await this.#restart(known);
         if (restarted !== undefined) return restarted;
       } else {
@@ -197,6 +197,7 @@ export class Holder {
         } else if (known.lease.delivery > delivery) {
           return LOST;
         }
+        this.#term = known.lease.term + 1;
         const taken = await this.#append(this.#decideTakeOver(known), known.sequence);
         if (taken !== undefined) {
           this.#outside.align(taken.snapshot);
@@ -295,9 +296,8 @@ export class Holder {
   /** As {@link #hear}. A signal leaves the run with its holder; whoever takes it over writes another lease. */
   async #reload(): Promise<Run | undefined> {
     const run = (await this.#load('exact'))!;
-    const { command, delivery, holder } = run.lease;
-    const mine = this.#lease;
-    if (command !== mine.command || holder !== mine.holder || delivery > mine.delivery) return undefined;
+    const { command, term } = run.lease;
+    if (command !== this.#held.command || term !== this.#term) return undefined;
     this.#outside.align(run.snapshot);
     return run;
   }
@@ -343,6 +343,12 @@ export class Holder {
 
   #facts(actor?: Actor): Facts {
     const { clock, identity, parkAfterMs } = this.#options;
-    return { eventId: identity.eventId(), at: clock.now(), source: identity.source, lease: this.#lease, actor, parkAfterMs };
+    return { eventId: identity.eventId(), at: clock.now(), source: identity.source, lease: this.#mark(), actor, parkAfterMs };
+  }
+
+  #mark(): LeaseMark {
+    const { command, delivery, lane } = this.#held;
+    const term = this.#term;
+    return lane === 'normal' ? { command, delivery, term } : { command, delivery, term, lane };
   }
 }

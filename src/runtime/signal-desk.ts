@@ -129,7 +129,7 @@ export class SignalDesk {
     );
     if (command === undefined || request === undefined) return undefined;
     const traceparent = request.traceparent ?? this.#options.identity.traceparent();
-    const mark = { command: command.command, delivery: 0, holder: this.#options.identity.source };
+    const mark = { command: command.command, delivery: 0, term: 0 };
     const facts = { ...this.#facts(mark), actor: request.actor };
     const input = request.parse(request.input);
     const decision = startRun(statechart, { ...request, input, jobType: id, policy: this.#options.policy, traceparent }, facts);

@@ -34,7 +34,7 @@ describe('an adopted run', () => {
         from: 'waiting',
         to: 'waiting',
         cause: { command: 7 },
-        lease: { command: 7, delivery: 2, holder: '/almanac/test' },
+        lease: { command: 7, delivery: 2, term: 1 },
         definition: foldable(after).definitionHash,
         snapshot: run.snapshot,
       },

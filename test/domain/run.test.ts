@@ -36,7 +36,7 @@ const factsAt = (minute: number, delivery = 1) => ({
   eventId: `event-${++ids}`,
   at: instant(Date.UTC(2026, 0, 1, 2, minute)),
   source: '/almanac/test',
-  lease: { command: 7, delivery, holder: '/almanac/test' },
+  lease: { command: 7, delivery, term: delivery },
   parkAfterMs: 5_000,
 });
 /** As the next process would know the run: through bytes. */

@@ -4,7 +4,7 @@ import type { Activity } from '../../src/domain/activity.ts';
 import { jobTypeId, runId } from '../../src/domain/ids.ts';
 import type { StoredRunEvent } from '../../src/runtime/ports.ts';
 import { commandsLeft } from '../support/commands-left.ts';
-import { type Client, hostOn } from '../support/host-on.ts';
+import { type Client, clientOn, hostOn } from '../support/host-on.ts';
 import { stepsJob } from '../support/jobs.ts';
 import { useNatsServer } from '../support/nats-server.ts';
 import { Sightings } from '../support/sightings.ts';
@@ -79,6 +79,43 @@ it('of two processes that hold the same run, the older one loses when it appends
   const history = await newer.historyOf(job, 'r1');
   expect(types(history)).toEqual(['started', 'resumed', 'transitioned', 'finished']);
   expect(new Set(sources(history).slice(1)).size).toBe(1);
+});
+
+it('the older of two holders loses even if the server counts deliveries from one again', async () => {
+  const started: { signal: AbortSignal; finish: () => void }[] = [];
+  const seen = new Sightings();
+  const job = stepsJob('counted-anew', ['first', 'second'], (step, { signal }) => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    started.push({ signal, finish: () => resolve(step) });
+    seen.saw('call');
+    return promise;
+  });
+  await using proxy = await tcpProxy(server);
+  await using older = await hostOn(proxy, [job], { leaseMs: 60_000 });
+  await older.start(job, 'r1');
+  await seen.times('call');
+  proxy.refuse();
+  await using client = await clientOn(server);
+  await client.manager.consumers.delete('COMMANDS', 'start-counted-anew-normal'); // as a crash of the server may do
+  await using newer = await hostOn(server, [job], { leaseMs: 60_000 });
+  await seen.times('call', 2);
+  proxy.heal();
+  await expect.poll(() => older.connection.rtt().catch(() => undefined), { timeout: 10_000 }).toBeDefined(); // connected again
+  started[0]!.finish();
+  for (let trips = 0; trips < 5; trips++) await older.manager.streams.info('EVENTS'); // time enough for its append and for looking why not
+  started[1]!.finish();
+  await seen.times('call', 3);
+  started[2]!.finish();
+  await newer.seen.times('ended');
+  const history = await newer.historyOf(job, 'r1');
+  expect(types(history)).toEqual(['started', 'resumed', 'transitioned', 'finished']);
+  expect(new Set(sources(history).slice(1)).size).toBe(1);
+  expect(history.map(({ event }) => event.data.lease)).toMatchObject([
+    { delivery: 1, term: 1 },
+    { delivery: 1, term: 2 },
+    { delivery: 1, term: 2 },
+    { delivery: 1, term: 2 },
+  ]);
 });
 
 it('a process that stalls longer than its lease gets the command again and goes on once, not again and again', async () => {

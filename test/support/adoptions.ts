@@ -19,7 +19,7 @@ export const factsAt = (minute: number, delivery = 1) => ({
   eventId: `event-${minute}`,
   at: instant(START + minute * MINUTE),
   source: '/almanac/test',
-  lease: { command: 7, delivery, holder: '/almanac/test' },
+  lease: { command: 7, delivery, term: 1 },
   parkAfterMs: 5_000,
 });
 

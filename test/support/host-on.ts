@@ -17,7 +17,7 @@ import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { jobTypeId, type RunId, runId } from '../../src/domain/ids.ts';
 import { Host, type HostOptions } from '../../src/runtime/host.ts';
 import { runnable } from '../../src/runtime/job-types.ts';
-import type { CommandSender, StoredRunEvent } from '../../src/runtime/ports.ts';
+import type { CommandSender, Identity, Log, StoredRunEvent } from '../../src/runtime/ports.ts';
 import type { TestJob } from './jobs.ts';
 import { Sightings, sightingLog } from './sightings.ts';
 
@@ -65,6 +65,9 @@ export interface TestHost extends Client {
 type Tunable = 'maxRuns' | 'clock' | 'triesBeforeSuspending' | 'parkAfterMs' | 'activityGraceMs' | 'stopGraceMs' | 'policyDefaults';
 export interface HostOnOptions extends Partial<Pick<HostOptions, Tunable>> {
   readonly leaseMs?: number;
+  readonly identity?: Identity;
+  /** @default Warnings and errors become sightings. */
+  readonly log?: Log;
 }
 
 export async function hostOn(server: { readonly url: string }, jobs: readonly TestJob[], options: HostOnOptions = {}): Promise<TestHost> {
@@ -73,8 +76,8 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
   const { leaseMs = 10_000, parkAfterMs = options.clock === undefined ? undefined : Number.MAX_SAFE_INTEGER, ...tuned } = options;
   const { connection, manager, publisher } = client;
   const seen = new Sightings();
-  const log = sightingLog(seen);
-  const identity = processIdentity();
+  const log = options.log ?? sightingLog(seen);
+  const identity = options.identity ?? processIdentity();
   const clock = options.clock ?? systemClock;
   const host = new Host({
     jobTypes: jobs.map(({ jobType, activities }) => runnable(jobType, activities)),

@@ -14,6 +14,8 @@ export interface TcpProxy {
   /** Breaks every connection and takes no new one until {@link heal}. */
   refuse(): void;
   heal(): void;
+  /** From now on, whatever goes either way arrives so much later, in order; 0 for at once. */
+  delay(ms: number): void;
   /** Calls back with every piece the client sends from now on, before it is passed on. */
   onClientData(listener: (data: Buffer) => void): void;
   [Symbol.asyncDispose](): Promise<void>;
@@ -28,6 +30,7 @@ interface Link {
 export async function tcpProxy(target: { readonly port: number }): Promise<TcpProxy> {
   const links = new Set<Link>();
   let refusing = false;
+  let delayMs = 0;
   let listener: (data: Buffer) => void = () => undefined;
   const listening = createServer((client) => {
     if (refusing) return void client.destroy();
@@ -39,11 +42,13 @@ export async function tcpProxy(target: { readonly port: number }): Promise<TcpPr
       client.destroy();
       server.destroy();
     };
+    const toServer = inOrder((data) => link.losing !== 'everything' && server.write(data));
+    const toClient = inOrder((data) => link.losing === 'nothing' && client.write(data));
     client.on('data', (data) => {
       listener(data);
-      if (link.losing !== 'everything') server.write(data);
+      toServer(data, delayMs);
     });
-    server.on('data', (data) => void (link.losing === 'nothing' && client.write(data)));
+    server.on('data', (data) => toClient(data, delayMs));
     for (const socket of [client, server]) socket.setNoDelay(true).on('error', end).on('close', end);
   });
   listening.listen(0, '127.0.0.1');
@@ -66,6 +71,9 @@ export async function tcpProxy(target: { readonly port: number }): Promise<TcpPr
     heal() {
       refusing = false;
     },
+    delay(ms) {
+      delayMs = ms;
+    },
     onClientData(next) {
       listener = next;
     },
@@ -74,5 +82,21 @@ export async function tcpProxy(target: { readonly port: number }): Promise<TcpPr
       listening.close();
       await once(listening, 'close');
     },
+  };
+}
+
+/** Passes each piece on after its delay, never before an earlier one. */
+function inOrder(pass: (data: Buffer) => void): (data: Buffer, delayMs: number) => void {
+  const waiting: { readonly data: Buffer; readonly dueAt: number }[] = [];
+  const passOn = () => {
+    while (waiting.length > 0) {
+      const remainingMs = waiting[0]!.dueAt - performance.now();
+      if (remainingMs > 0) return void setTimeout(passOn, Math.ceil(remainingMs));
+      pass(waiting.shift()!.data);
+    }
+  };
+  return (data, delayMs) => {
+    if (delayMs === 0 && waiting.length === 0) return pass(data);
+    if (waiting.push({ data, dueAt: performance.now() + delayMs }) === 1) passOn();
   };
 }

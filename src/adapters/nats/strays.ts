@@ -2,12 +2,13 @@
  * Commands that no consumer will ever deliver: an unknown job type or lane, a misspelt verb, an id that is none. They lie in the work
  * queue for ever unless somebody looks, so somebody looks now and then and makes dead letters of them (invariant 6).
  */
-import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
+import type { ConsumerInfo, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import { commands, parseCommandSubject, startSubject } from '../../../streams/commands.stream.ts';
 import { LANES, type Lane, noSuchLane } from '../../domain/job-type.ts';
 import type { DeadLetters, Log } from '../../runtime/ports.ts';
 import { deleteStored } from './delete-stored.ts';
 import { plainHeaders } from './message-headers.ts';
+import { removeSettled } from './settled-commands.ts';
 
 /** Looking costs two requests. Tests look when they want to. */
 export const SWEEP_EVERY_MS = 5_000;
@@ -26,10 +27,11 @@ export async function sweepStrays(
   const info = await manager.streams.info(commands.name, { subjects_filter: '>' });
   const subjects = Object.keys(info.state.subjects ?? {});
   if (subjects.length === 0) return 0;
-  const filters: string[] = [];
+  const consumers: ConsumerInfo[] = [];
+  for await (const consumer of manager.consumers.list(commands.name)) consumers.push(consumer);
+  await removeSettled(manager, consumers, info.state.subjects ?? {});
   // A job type or lane that is only known to a newer deployment has its consumer, and is not a stray.
-  for await (const { config } of manager.consumers.list(commands.name))
-    filters.push(...(config.filter_subjects ?? [config.filter_subject ?? '>']));
+  const filters = consumers.flatMap(({ config }) => config.filter_subjects ?? [config.filter_subject ?? '>']);
   const isTaken = (subject: string) => filters.some((filter) => matches(filter, subject)) || isKnown(subject, known);
   let swept = 0;
   for (const subject of subjects) {

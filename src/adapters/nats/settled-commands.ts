@@ -1,0 +1,34 @@
+/**
+ * Commands that were acknowledged and lie in the work queue all the same: a server 2.9 that is killed may forget that it removed them, but
+ * not that they were acknowledged, so it never delivers them again and never removes them either. Newer servers put this right themselves.
+ */
+import type { ConsumerInfo, JetStreamManager, LastForMsgRequest } from '@nats-io/jetstream';
+import { commands } from '../../../streams/commands.stream.ts';
+import { deleteStored } from './delete-stored.ts';
+
+/**
+ * Removes them. Resolves to their number. Safe to run by many processes at once.
+ * @param stored How many commands there are of each subject. Counted before the consumers were asked.
+ */
+export async function removeSettled(
+  manager: JetStreamManager,
+  consumers: readonly ConsumerInfo[],
+  stored: Readonly<Record<string, number>>,
+): Promise<number> {
+  let removed = 0;
+  for (const { config, num_pending, num_ack_pending, ack_floor } of consumers) {
+    const subject = config.filter_subject;
+    if (subject === undefined || (stored[subject] ?? 0) <= num_pending + num_ack_pending) continue;
+    // Everything up to there is acknowledged: what a holder works on, and what waits, comes after it.
+    for (let seq = await nextOf(manager, subject, 1); seq <= ack_floor.stream_seq; seq = await nextOf(manager, subject, seq + 1)) {
+      if (await deleteStored(manager, commands.name, seq)) removed++;
+    }
+  }
+  return removed;
+}
+
+async function nextOf(manager: JetStreamManager, subject: string, seq: number): Promise<number> {
+  // The client's type leaves `next_by_subj` out, which this API has had since server 2.9.
+  const message = await manager.streams.getMessage(commands.name, { seq, next_by_subj: subject } as unknown as LastForMsgRequest);
+  return message?.seq ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,191 @@
+/** Three workers, many runs and one saboteur: plays a plan to its end and hands over what there is to check. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { StorageRefusedError } from '../../src/domain/errors.ts';
+import { jobTypeId, runId } from '../../src/domain/ids.ts';
+import { type Client, clientOn } from '../support/host-on.ts';
+import { startTestServer, type TestServer, type TestServerOptions } from '../support/nats-server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { type Evidence, gatherEvidence } from './evidence.ts';
+import { Fleet } from './fleet.ts';
+import { chaosJobs, LIMITS } from './jobs.ts';
+import { type Mix, type PlannedRun, plannedFault, plannedRun, WORKERS } from './plan.ts';
+import { Saboteur } from './saboteur.ts';
+
+export interface ScenarioOptions {
+  readonly seed: string;
+  /** Goes on until so many runs were started… */
+  readonly runs: number;
+  /** …so much went wrong… */
+  readonly faults?: number;
+  /** …so many workers were killed… */
+  readonly kills?: number;
+  /** …and so much time has passed. */
+  readonly lastingMs?: number;
+  readonly mix: Mix;
+  /** Between two faults, on average. */
+  readonly meanEvents: number;
+  /** Of the job type that waits long. */
+  readonly patientMs: { readonly from: number; readonly to: number };
+  readonly leaseMs: number;
+  readonly which?: TestServerOptions['which'];
+  /** Kept, with the logs of the workers. @default a temporary folder, removed */
+  readonly folder?: string | undefined;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface Progress {
+  readonly sent: number;
+  readonly open: number;
+  readonly events: number;
+  readonly faults: number;
+  readonly kills: number;
+}
+
+export interface Played {
+  readonly evidence: Evidence;
+  readonly faults: Saboteur['counts'];
+  readonly server: string;
+  readonly seconds: number;
+}
+
+/** Commands that wait or are held, at most. */
+const BACKLOG = 80;
+/** A fault does not wait longer than this for its event: there may be nobody left who makes one. */
+const PATIENCE_MS = 1_500;
+const LOOK_EVERY_MS = 20;
+/** Longer than any timer. */
+const LAST_JUMP_MS = 60_000;
+const UNTIL_ALL_DONE_MS = 90_000;
+
+export async function play(options: ScenarioOptions): Promise<Played> {
+  const temporary = temporaryFolder();
+  const folder = options.folder ?? temporary.path;
+  const [effects, logs] = [join(folder, 'effects'), join(folder, 'logs')] as const;
+  for (const path of [effects, logs]) mkdirSync(path, { recursive: true });
+  const beganAt = performance.now();
+  await using server = await startTestServer(options.which === undefined ? {} : { which: options.which });
+  await using client = await clientOn(server);
+  await using fleet = await Fleet.start({ server, effects, logs, leaseMs: options.leaseMs, workers: WORKERS });
+  const scenario = new Scenario(options, server, client, fleet);
+  await scenario.play();
+  const evidence = await gatherEvidence({
+    connection: client.connection,
+    effects,
+    expected: scenario.sent,
+    limits: LIMITS,
+    machines: Object.fromEntries(chaosJobs(() => undefined).map(({ jobType: { id, machine } }) => [id, machine])),
+    deaths: fleet.deaths,
+    clocksSetBack: scenario.saboteur.clocksSetBack,
+    problems: fleet.problems,
+  });
+  const seconds = (performance.now() - beganAt) / 1_000;
+  temporary.remove();
+  return { evidence, faults: scenario.saboteur.counts, server: server.version, seconds };
+}
+
+class Scenario {
+  readonly #options: ScenarioOptions;
+  readonly #client: Client;
+  readonly saboteur: Saboteur;
+  readonly sent: PlannedRun[] = [];
+  #events = 0;
+  #faults = 0;
+  #faultsDone = false;
+  #lastOpen = 0;
+
+  constructor(options: ScenarioOptions, server: TestServer, client: Client, fleet: Fleet) {
+    this.#options = options;
+    this.#client = client;
+    this.saboteur = new Saboteur(server, fleet);
+  }
+
+  async play(): Promise<void> {
+    const watching = this.#client.connection.subscribe('evt.run.>', { callback: () => void this.#events++ });
+    await this.#client.connection.flush();
+    await Promise.all([this.#feed(), this.#sabotage()]);
+    await this.saboteur.settled();
+    await this.#untilAllDone();
+    watching.unsubscribe();
+  }
+
+  get #kills(): number {
+    return this.saboteur.counts.kill ?? 0;
+  }
+
+  /** How many commands wait or are held. */
+  async #open(): Promise<number> {
+    for (;;) {
+      try {
+        this.#lastOpen = (await this.#client.manager.streams.info('COMMANDS')).state.messages;
+        return this.#lastOpen;
+      } catch {
+        await delay(LOOK_EVERY_MS); // the server is away just now
+      }
+    }
+  }
+
+  async #feed(): Promise<void> {
+    const { seed, runs, patientMs } = this.#options;
+    const later = new Map<number, (() => Promise<void>)[]>();
+    const put = (at: number, send: () => Promise<void>) => later.set(at, [...(later.get(at) ?? []), send]);
+    let index = 0;
+    for (; this.sent.length < runs || !this.#faultsDone; index++) {
+      const run = plannedRun(seed, index, patientMs);
+      this.sent.push(run);
+      put(index + run.late, () => this.#send(run));
+      if (run.repeats.atOnce) put(index + run.late, () => this.#send(run));
+      const { after } = run.repeats;
+      if (after !== null) put(index + run.late + after, () => this.#send(run, `${run.runId}-again`));
+      for (const send of later.get(index) ?? []) await send();
+      later.delete(index);
+      while ((await this.#open()) >= BACKLOG) await delay(LOOK_EVERY_MS);
+    }
+    for (const sends of later.values()) for (const send of sends) await send();
+  }
+
+  async #send({ jobType, runId: id, input }: PlannedRun, messageId?: string): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#client.commands.start({ jobType: jobTypeId(jobType), runId: runId(id), input, ...(messageId && { messageId }) });
+      } catch (error) {
+        if (!(error instanceof StorageRefusedError)) throw error;
+        await delay(LOOK_EVERY_MS); // the server is up again, its streams are not yet
+      }
+    }
+  }
+
+  async #sabotage(): Promise<void> {
+    const { seed, mix, meanEvents, runs, faults = 0, kills = 0, lastingMs = 0, onProgress } = this.#options;
+    const until = performance.now() + lastingMs;
+    for (let index = 0; this.sent.length < runs || index < faults || this.#kills < kills || performance.now() < until; index++) {
+      const { afterEvents, fault } = plannedFault(seed, index, mix, meanEvents);
+      const [from, patience] = [this.#events, performance.now() + PATIENCE_MS];
+      while (this.#events - from < afterEvents && performance.now() < patience) await delay(5);
+      await this.saboteur.commit(fault);
+      this.#faults++;
+      onProgress?.(this.#progress());
+    }
+    this.#faultsDone = true;
+  }
+
+  /** Everything is repaired: what is not done by now is soon, or never. */
+  async #untilAllDone(): Promise<void> {
+    const until = performance.now() + UNTIL_ALL_DONE_MS;
+    for (;;) {
+      if ((await this.#open()) === 0 || performance.now() > until) return;
+      this.#options.onProgress?.(this.#progress());
+      await this.saboteur.setClocks(LAST_JUMP_MS);
+      await delay(500);
+    }
+  }
+
+  #progress = (): Progress => ({
+    sent: this.sent.length,
+    open: this.#lastOpen,
+    events: this.#events,
+    faults: this.#faults,
+    kills: this.#kills,
+  });
+}
