@@ -57,8 +57,8 @@ function checkOutcomes({ runs, expected }: Evidence, complain: Complain): void {
 }
 
 function checkRemains({ commandsLeft, deadLetters, problems }: Evidence, complain: Complain): void {
-  if (commandsLeft.stored > 0 || Object.keys(commandsLeft.held).length > 0)
-    complain('every command is settled', 'COMMANDS', JSON.stringify(commandsLeft));
+  const { stored, consumers } = commandsLeft;
+  if (stored.length + consumers.length > 0) complain('every command is settled', 'COMMANDS', [...stored, ...consumers].join('; '));
   for (const letter of deadLetters) complain('no dead letter that was not planned', 'DEAD_LETTERS', letter);
   for (const problem of problems) complain('nothing else goes wrong', 'the scenario', problem);
 }

@@ -16,11 +16,13 @@ export async function removeSettled(
   stored: Readonly<Record<string, number>>,
 ): Promise<number> {
   let removed = 0;
-  for (const { config, num_pending, num_ack_pending, ack_floor } of consumers) {
+  for (const { config, num_pending, num_ack_pending, ack_floor, delivered } of consumers) {
     const subject = config.filter_subject;
     if (subject === undefined || (stored[subject] ?? 0) <= num_pending + num_ack_pending) continue;
-    // Everything up to there is acknowledged: what a holder works on, and what waits, comes after it.
-    for (let seq = await nextOf(manager, subject, 1); seq <= ack_floor.stream_seq; seq = await nextOf(manager, subject, seq + 1)) {
+    // Everything up to there is acknowledged: what a holder works on, and what waits, comes after it. After a crash the floor may stay
+    // where it was for ever, but where nobody holds anything, everything that was delivered is settled.
+    const settledUpTo = num_ack_pending === 0 ? delivered.stream_seq : ack_floor.stream_seq;
+    for (let seq = await nextOf(manager, subject, 1); seq <= settledUpTo; seq = await nextOf(manager, subject, seq + 1)) {
       if (await deleteStored(manager, commands.name, seq)) removed++;
     }
   }
