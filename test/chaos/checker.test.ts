@@ -95,8 +95,8 @@ it.each<[string, string, Change]>([
 });
 
 it.each<[string, string, Partial<Evidence>]>([
-  ['a command that is left', 'every command is settled', { commandsLeft: { stored: 1, held: {} } }],
-  ['a command that is held', 'every command is settled', { commandsLeft: { stored: 0, held: { 'start-job-normal': 1 } } }],
+  ['a command that is left', 'every command is settled', { commandsLeft: { stored: ['1 cmd.job.start.normal'], consumers: [] } }],
+  ['a command that is held', 'every command is settled', { commandsLeft: { stored: [], consumers: ['start-job-normal {}'] } }],
   ['a dead letter', 'no dead letter that was not planned', { deadLetters: [{ run: 'job/r1', code: 'RUN_FAILED', text: '' }] }],
   ['a worker that crashed', 'nothing else goes wrong', { problems: ['a worker ended by itself, with 1'] }],
   ['a run nobody asked for', 'nothing runs that nobody asked for', { expected: [] }],

@@ -2,8 +2,7 @@
  * Everything by which to judge what happened, read with the NATS client and from the files of the activities. Nothing here or in `checks/`
  * comes from `src/`: a checker that shared code with what it checks would share its mistakes.
  */
-
-import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { AckPolicy, DeliverPolicy, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { AnyStateMachine, StateValue } from 'xstate';
 import type { RunPolicy } from '../../src/domain/run-policy.ts';
@@ -82,8 +81,8 @@ export interface Evidence {
   readonly deaths: readonly Death[];
   /** Processes whose clock was set back at some time. */
   readonly clocksSetBack: ReadonlySet<string>;
-  /** Commands still stored, and by consumer those that are held. */
-  readonly commandsLeft: { readonly stored: number; readonly held: Readonly<Record<string, number>> };
+  /** Commands still stored, and consumers that still have to do with any, with what the server says of them. */
+  readonly commandsLeft: { readonly stored: readonly string[]; readonly consumers: readonly string[] };
   readonly deadLetters: readonly Letter[];
   /** What else was noticed while it happened. */
   readonly problems: readonly string[];
@@ -121,10 +120,27 @@ export async function gatherEvidence({ connection, effects, ...known }: Gatherin
 
 async function commandsLeft(connection: NatsConnection): Promise<Evidence['commandsLeft']> {
   const manager = await jetstreamManager(connection);
-  const { state } = await manager.streams.info('COMMANDS');
-  const held: Record<string, number> = {};
-  for await (const { name, num_ack_pending } of manager.consumers.list('COMMANDS')) if (num_ack_pending > 0) held[name] = num_ack_pending;
-  return { stored: state.messages, held };
+  const stored: string[] = [];
+  await readSequences(manager, 'COMMANDS', (sequence, subject) => stored.push(`${sequence} ${subject}`));
+  const consumers: string[] = [];
+  for await (const { name, delivered, ack_floor, num_pending, num_ack_pending } of manager.consumers.list('COMMANDS')) {
+    if (stored.length === 0 && num_pending + num_ack_pending === 0) continue;
+    consumers.push(`${name} ${JSON.stringify({ delivered, ack_floor, num_pending, num_ack_pending })}`);
+  }
+  return { stored, consumers };
+}
+
+/** Past the consumers: a work queue does not let us have another one. */
+async function readSequences(
+  manager: JetStreamManager,
+  stream: string,
+  onMessage: (sequence: number, subject: string) => void,
+): Promise<void> {
+  const { state } = await manager.streams.info(stream);
+  for (let seq = state.first_seq; state.messages > 0 && seq <= state.last_seq; seq++) {
+    const message = await manager.streams.getMessage(stream, { seq });
+    if (message !== null) onMessage(seq, message.subject);
+  }
 }
 
 interface Message {

@@ -153,7 +153,7 @@ export function evidenceOf(scenes: readonly Scene[], more: Partial<Evidence> = {
     machines: { job: machine },
     deaths: [],
     clocksSetBack: new Set(),
-    commandsLeft: { stored: 0, held: {} },
+    commandsLeft: { stored: [], consumers: [] },
     deadLetters: [],
     problems: [],
     ...more,

@@ -16,19 +16,27 @@ export async function removeSettled(
   stored: Readonly<Record<string, number>>,
 ): Promise<number> {
   let removed = 0;
-  for (const { config, num_pending, num_ack_pending, ack_floor } of consumers) {
-    const subject = config.filter_subject;
-    if (subject === undefined || (stored[subject] ?? 0) <= num_pending + num_ack_pending) continue;
-    // Everything up to there is acknowledged: what a holder works on, and what waits, comes after it.
-    for (let seq = await nextOf(manager, subject, 1); seq <= ack_floor.stream_seq; seq = await nextOf(manager, subject, seq + 1)) {
+  for (const { config, num_pending, num_ack_pending, ack_floor, delivered } of consumers) {
+    const filter = config.filter_subject;
+    if (filter === undefined || countOf(stored, filter) <= num_pending + num_ack_pending) continue;
+    // Everything up to there is acknowledged: what a holder works on, and what waits, comes after it. After a crash the floor may stay
+    // where it was for ever, but where nobody holds anything, everything that was delivered is settled.
+    const settledUpTo = num_ack_pending === 0 ? delivered.stream_seq : ack_floor.stream_seq;
+    for (let seq = await nextOf(manager, filter, 1); seq <= settledUpTo; seq = await nextOf(manager, filter, seq + 1)) {
       if (await deleteStored(manager, commands.name, seq)) removed++;
     }
   }
   return removed;
 }
 
-async function nextOf(manager: JetStreamManager, subject: string, seq: number): Promise<number> {
+function countOf(stored: Readonly<Record<string, number>>, filter: string): number {
+  let count = 0;
+  for (const [subject, messages] of Object.entries(stored)) if (matches(filter, subject)) count += messages;
+  return count;
+}
+
+async function nextOf(manager: JetStreamManager, filter: string, seq: number): Promise<number> {
   // The client's type leaves `next_by_subj` out, which this API has had since server 2.9.
-  const message = await manager.streams.getMessage(commands.name, { seq, next_by_subj: subject } as unknown as LastForMsgRequest);
+  const message = await manager.streams.getMessage(commands.name, { seq, next_by_subj: filter } as unknown as LastForMsgRequest);
   return message?.seq ?? Number.POSITIVE_INFINITY;
 }

@@ -9,6 +9,7 @@ import type { DeadLetters, Log } from '../../runtime/ports.ts';
 import { deleteStored } from './delete-stored.ts';
 import { plainHeaders } from './message-headers.ts';
 import { removeSettled } from './settled-commands.ts';
+import { matches } from './subject-filter.ts';
 
 /** Looking costs two requests. Tests look when they want to. */
 export const SWEEP_EVERY_MS = 5_000;
@@ -44,15 +45,6 @@ export async function sweepStrays(
     }
   }
   return swept;
-}
-
-/** As the server matches: `*` is any token, `>` at the end one or more. */
-function matches(filter: string, subject: string): boolean {
-  const pattern = filter.split('.');
-  const tokens = subject.split('.');
-  const rest = pattern.at(-1) === '>' ? pattern.length - 1 : undefined;
-  if (rest === undefined ? tokens.length !== pattern.length : tokens.length <= rest) return false;
-  return pattern.slice(0, rest).every((token, at) => token === '*' || token === tokens[at]);
 }
 
 function isKnown(subject: string, known: ReadonlyMap<string, readonly Lane[]>): boolean {
