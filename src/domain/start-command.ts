@@ -18,8 +18,8 @@ export const StartCommand = z
     /** The run that is told of the end of this one. */
     parent: Parent.optional(),
     /**
-     * For a run that exists: `continue` holds it again, because nobody does; `restart` begins it anew, if it has ended and did not succeed.
-     * Either needs the key and takes no input.
+     * For a run that exists: `continue` holds it again, because nobody does; `restart` begins it anew, if it has ended and that was
+     * a failure (failed, cancelled, expired, timedOut). Either needs the key and takes no input.
      */
     again: z.enum(['continue', 'restart']).optional(),
   })
@@ -70,6 +70,10 @@ export function commandForRun(body: Uint8Array, runId: RunId): Uint8Array {
   const command = parseStartCommand(body);
   return command.key === runId ? body : new TextEncoder().encode(JSON.stringify({ ...command, key: runId }));
 }
+
+/** Begins a run anew that has failed, in the same history. @param actor Who wants it. */
+export const restartCommand = (key: RunId, actor?: Actor): Uint8Array =>
+  new TextEncoder().encode(JSON.stringify({ key, again: 'restart', actor } satisfies StartCommand));
 
 /**
  * The job type's own schema over the command's input.

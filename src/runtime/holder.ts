@@ -16,6 +16,7 @@ import { activityFailed, type Stimulus } from '../domain/statechart/stimulus.ts'
 import { Mailbox } from './mailbox.ts';
 import { Outside } from './outside.ts';
 import type { Announcer, Clock, CommandSender, Identity, Log, RunLog, RunObserver } from './ports.ts';
+import { isFailure } from './run-view.ts';
 
 export interface HolderOptions {
   readonly jobType: JobTypeId;
@@ -149,7 +150,7 @@ export class Holder {
     for (;;) {
       const ours = known.lease.command === command;
       if (isFinal(known.snapshot)) {
-        if (again !== 'restart' || ours || outcomeOf(known.snapshot) === 'succeeded') return this.#end('final', known);
+        if (again !== 'restart' || ours || !isFailure(outcomeOf(known.snapshot) ?? '')) return this.#end('final', known);
         const restarted = await this.#restart(known);
         if (restarted !== undefined) return restarted;
       } else {

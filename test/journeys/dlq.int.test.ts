@@ -113,7 +113,7 @@ it.each([
   [['drop', '1', '--job', 'known'], 2, 'not both'],
   [['drop', '--all', '--plan', '--yes'], 2, 'cannot be used with'],
   [['redrive', 'all'], 2, 'number that almanac dlq list shows'],
-  [['list', '--origin', 'nowhere'], 2, 'command, run'],
+  [['list', '--origin', 'nowhere'], 2, 'command, signal, run'],
   [['show', '999'], 3, 'there is no dead letter 999'],
 ])('%j ends with %i', async (args, code, text) => {
   expect(await dlq(...args)).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(text) });
