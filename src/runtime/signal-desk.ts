@@ -2,17 +2,24 @@
  * Signals: events from outside for one run, carried out by any process that knows the job type. It appends the transition and tells the
  * holder; if nobody holds the run, it gets a start command again. A signal ends as an event of its run or as a dead letter (invariant 6).
  */
-import { type AlmanacError, InvalidCommandError, ReservedEventError, StatechartCodeError, VersionConflictError } from '../domain/errors.ts';
-import type { RunId, Sequence } from '../domain/ids.ts';
+import {
+  type AlmanacError,
+  InvalidCommandError,
+  ReservedEventError,
+  SnapshotTooLargeError,
+  VersionConflictError,
+} from '../domain/errors.ts';
+import { isSafeToken, type RunId, type Sequence } from '../domain/ids.ts';
 import { advanceRun, cancelRun, type Decision, type Facts, NOBODY, type Run, runAfter, startRun } from '../domain/run.ts';
 import { CANCEL, parseSignal, type Signal } from '../domain/signal.ts';
+import { acceptedEvents } from '../domain/statechart/accepted-events.ts';
 import { describeState, isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
 import { concernsOthers, setWake, tellEnd } from './handover.ts';
 import type { RunnableJobType } from './job-types.ts';
 import type { Clock, CommandSender, Identity, Lease, LeaseSource, RunHistory, RunLog, RunObserver } from './ports.ts';
 import { stackOf } from './stack-of.ts';
 import { type StartRequest, startRequestOf } from './start-request.ts';
-import { bury, DEFAULT_TRIES, REPLY_TO, retryDelayMs, type UnusableOptions } from './unusable.ts';
+import { bury, DEFAULT_TRIES, isRunProblem, REPLY_TO, retryDelayMs, type UnusableOptions } from './unusable.ts';
 
 export interface SignalDeskOptions extends UnusableOptions {
   readonly runs: RunLog;
@@ -49,6 +56,7 @@ export class SignalDesk {
     const { announcer, log } = this.#options;
     let signal: Signal | undefined;
     try {
+      if (!isSafeToken(runId)) throw noRunId(lease.subject);
       signal = parseSignal(lease.body);
       const run = await this.#apply(runId, signal, lease);
       await this.#leave(run);
@@ -58,7 +66,7 @@ export class SignalDesk {
         announcer.accept(replyTo, { state: describeState(run.snapshot.value), outcome: outcomeOf(run.snapshot) ?? null });
     } catch (error) {
       if (error instanceof InvalidCommandError && signal?.optional) return lease.acknowledge();
-      if (error instanceof InvalidCommandError || (error instanceof StatechartCodeError && lease.delivery >= DEFAULT_TRIES))
+      if (error instanceof InvalidCommandError || (isRunProblem(error) && lease.delivery >= DEFAULT_TRIES))
         return this.#refuse(runId, lease, error);
       log.error({ err: error, subject: lease.subject, command: lease.command }, 'a signal could not be carried out; trying again');
       lease.handBack(retryDelayMs(lease.delivery));
@@ -69,7 +77,8 @@ export class SignalDesk {
     const { code, message } = error;
     this.#options.log.warn({ subject: lease.subject, command: lease.command, code, reason: message }, 'a signal is refused');
     const stack = error instanceof InvalidCommandError ? undefined : stackOf(error);
-    await bury(this.#options, lease, { origin: 'signal', jobType: this.#jobType.id, runId, code, reason: message, stack });
+    const of = isSafeToken(runId) ? runId : undefined;
+    await bury(this.#options, lease, { origin: 'signal', jobType: this.#jobType.id, runId: of, code, reason: message, stack });
   }
 
   /** To the state of the run with the signal in it. */
@@ -89,7 +98,7 @@ export class SignalDesk {
     }
   }
 
-  /** @throws {InvalidCommandError} The run does not listen to it. */
+  /** @throws {InvalidCommandError} The run does not listen to it, or cannot keep what it says. */
   #decide(run: Run, { event, actor }: Signal, lease: Lease): Decision {
     const { statechart } = this.#jobType;
     const known = run.definition === statechart.definitionHash;
@@ -98,17 +107,19 @@ export class SignalDesk {
     const decision = known ? this.#heard(run, event, facts) : undefined;
     if (decision !== undefined) return decision;
     if (event.type === CANCEL) return cancelRun(run, facts);
-    const state = describeState(run.snapshot.value);
-    const why = known ? `does not listen to '${event.type}' in state ${state}` : 'began on another definition, which is not known here';
-    throw new InvalidCommandError('EVENT_REFUSED', `run ${run.runId} of ${run.jobType} ${why}`);
+    const accepted = known ? acceptedEvents(statechart, run.snapshot) : [];
+    const why = known ? refusalOf(event.type, run, accepted) : 'began on another definition, which is not known here';
+    const listensTo = [...new Set([...accepted, CANCEL])].join(', ');
+    throw new InvalidCommandError('EVENT_REFUSED', `run ${run.runId} of ${run.jobType} ${why}; it listens to: ${listensTo}`);
   }
 
   #heard(run: Run, event: Signal['event'], facts: Facts): Decision | undefined {
     try {
       return advanceRun(this.#jobType.statechart, run, { kind: 'event', event }, facts);
     } catch (error) {
-      if (!(error instanceof ReservedEventError)) throw error;
-      throw new InvalidCommandError('EVENT_REFUSED', error.message, { cause: error });
+      if (error instanceof ReservedEventError) throw new InvalidCommandError('EVENT_REFUSED', error.message, { cause: error });
+      if (error instanceof SnapshotTooLargeError) throw new InvalidCommandError('COMMAND_TOO_LARGE', error.message, { cause: error });
+      throw error;
     }
   }
 
@@ -194,3 +205,15 @@ export class SignalDesk {
     return { eventId: identity.eventId(), at: clock.now(), source: identity.source, lease, parkAfterMs };
   }
 }
+
+const refusalOf = (type: string, { snapshot }: Run, accepted: readonly string[]): string =>
+  accepted.includes(type)
+    ? `refuses '${type}' in state ${describeState(snapshot.value)}, by a guard of its statechart`
+    : `does not listen to '${type}' in state ${describeState(snapshot.value)}`;
+
+/** Wildcards among it: looked up in the log, they would find the run of somebody else. */
+const noRunId = (subject: string) =>
+  new InvalidCommandError(
+    'COMMAND_SUBJECT_UNKNOWN',
+    `${subject} names no run: the last part must be a run id, of lower-case letters, digits, "-" and "_"`,
+  );

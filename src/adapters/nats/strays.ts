@@ -25,12 +25,12 @@ export async function sweepStrays(
   const info = await manager.streams.info(commands.name, { subjects_filter: '>' });
   const subjects = Object.keys(info.state.subjects ?? {});
   if (subjects.length === 0) return 0;
-  const filters = new Set<string>();
+  const filters: string[] = [];
   // A job type that is only known to a newer deployment has its consumer, and is not a stray.
-  for await (const consumer of manager.consumers.list(commands.name)) filters.add(consumer.config.filter_subject ?? '>');
+  for await (const consumer of manager.consumers.list(commands.name)) filters.push(consumer.config.filter_subject ?? '>');
   let swept = 0;
   for (const subject of subjects) {
-    if (filters.has(subject) || isTaken(subject, known)) continue;
+    if (filters.some((filter) => isMatch(filter, subject)) || isTaken(subject, known)) continue;
     for (let message = await next(manager, subject); message !== null; message = await next(manager, subject)) {
       if (!(await bury(manager, deadLetters, message))) continue;
       log.warn({ subject, command: message.seq }, 'nobody takes commands on this subject; it is a dead letter now');
@@ -53,6 +53,13 @@ function isTaken(subject: string, known: ReadonlySet<string>): boolean {
     case undefined:
       return false;
   }
+}
+
+/** Whether a consumer with that filter delivers what is on that subject. */
+function isMatch(filter: string, subject: string): boolean {
+  const [wanted, tokens] = [filter.split('.'), subject.split('.')];
+  if (wanted.at(-1) !== '>' && wanted.length !== tokens.length) return false;
+  return wanted.every((token, at) => at < tokens.length && (token === '*' || token === '>' || token === tokens[at]));
 }
 
 const next = (manager: JetStreamManager, subject: string): Promise<StoredMsg | null> =>
