@@ -47,7 +47,7 @@ export function stepwiseStatechart(id: string, steps: readonly StepPlan[], timeo
   const perStep = <Part>(prefix: string, part: (step: StepPlan) => Part) =>
     Object.fromEntries(steps.map((step) => [`${prefix}${step.name}`, part(step)]));
   const machine: AnyStateMachine = setup({
-    types: { input: {} as Json, context: {} as Context, events: {} as { type: 'pause' } | { type: 'resume' } | { type: 'cancel' } },
+    types: { input: {} as Json, context: {} as Context, events: {} as { type: 'pause' | 'resume' | 'cancel' | 'retry' } },
     actors: perStep('', () => activity<StepInput, Json>()),
     guards: { paused: ({ context }) => context.pauseRequested, ...perStep('canRetry:', mayTryAgain) },
     delays: {
@@ -127,7 +127,7 @@ function stateOf(id: string, { name }: StepPlan, next: StepPlan | undefined): ob
         },
         after: { [`timeoutMs:${name}`]: afterFailure },
       },
-      backingOff: { after: { [`backoffMs:${name}`]: 'ready' } },
+      backingOff: { after: { [`backoffMs:${name}`]: 'ready' }, on: { retry: 'ready' } },
     },
   };
 }

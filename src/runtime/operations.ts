@@ -10,6 +10,7 @@ import { isFinal } from '../domain/statechart/snapshot.ts';
 import { HistoryVerifier } from './history-verifier.ts';
 import type { CommandSender, ReadOptions, ReplyBox, RunHistory, StoredRunEvent } from './ports.ts';
 import { type RunView, viewOf } from './run-view.ts';
+import { noSuchRun, onlyOne } from './which-job-type.ts';
 
 export interface OperationsOptions {
   readonly jobTypes: readonly JobType[];
@@ -139,17 +140,15 @@ export class Operations {
 
   /** Every event of a run, oldest first. @throws as {@link describeRun} */
   async runHistory(runId: RunId, jobType?: JobTypeId): Promise<StoredRunEvent[]> {
-    const jobTypes = jobType === undefined ? await this.#options.history.jobTypesOf(runId) : [jobType];
-    if (jobTypes.length > 1)
-      throw new ConflictError(`run ${runId} exists in several job types: ${jobTypes.join(', ')}; name one with --job`);
+    const of = jobType ?? onlyOne(await this.#options.history.jobTypesOf(runId), runId);
     const history: StoredRunEvent[] = [];
-    if (jobTypes[0] !== undefined) {
-      await this.#options.history.read({ jobType: jobTypes[0], runId }, (stored) => {
+    if (of !== undefined) {
+      await this.#options.history.read({ jobType: of, runId }, (stored) => {
         history.push(stored);
         return undefined;
       });
     }
-    if (history.length === 0) throw new NotFoundError(`there is no run ${runId}${jobType ? ` of ${jobType}` : ''}; see almanac run list`);
+    if (history.length === 0) throw noSuchRun(runId, jobType);
     return history;
   }
 

@@ -5,16 +5,16 @@
  * works on. The client library's `consume()` refills on delivery, not on settlement, so the asking is done here.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { AckPolicy, JetStreamApiError, type JetStreamManager, type MsgRequest, type StoredMsg } from '@nats-io/jetstream';
+import { AckPolicy, JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
 import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { commands, consumerOf, startSubject } from '../../../streams/commands.stream.ts';
+import { commands, consumerOf } from '../../../streams/commands.stream.ts';
 import { nanosOf } from '../../../streams/nanoseconds.ts';
 import type { Instant } from '../../domain/ids.ts';
-import { LANES } from '../../domain/job-type.ts';
-import type { Lease, LeaseFeed, LeaseSource, Log, StoredCommand } from '../../runtime/ports.ts';
+import type { Lease, LeaseFeed, LeaseSource, Log } from '../../runtime/ports.ts';
 import { deliveryPosition, isDelivery } from './ack-subject.ts';
 import { plainHeaders } from './message-headers.ts';
 import { Outbox } from './outbox.ts';
+import { queuedStarts } from './queued-starts.ts';
 
 export interface LeaseOptions {
   /** How long an unextended lease is kept. A crashed holder's runs go on elsewhere after this. @default 10_000 */
@@ -30,8 +30,6 @@ const HEARTBEAT_MS = 5_000;
 const RETRY_MS = 1_000;
 /** JetStream's error code; the client library has no name for it. */
 const CONSUMER_EXISTS = 10_148;
-/** Looking for a start command is one request for each that waits. */
-const MOST_LOOKED_AT = 10_000;
 /** How long stopping waits for what the server has sent already. */
 const LAST_LEASES_MS = 1_000;
 
@@ -48,32 +46,9 @@ export function natsLeases(connection: NatsConnection, manager: JetStreamManager
       const message = await manager.streams.getMessage(commands.name, { seq: command });
       return message !== null;
     },
-    async findStart(jobType, runIdOf, run) {
-      let looked = 0;
-      for (const lane of LANES) {
-        for (let seq = 1; looked < MOST_LOOKED_AT; looked++) {
-          const query = { seq, next_by_subj: startSubject(jobType, lane) }; // the server takes it here, too; the library's type does not say so
-          const message = await manager.streams.getMessage(commands.name, query as MsgRequest);
-          if (message === null) break;
-          const command = storedCommand(message);
-          if (runIdOf(command) === run) return command;
-          seq = message.seq + 1;
-        }
-      }
-      return undefined;
-    },
+    findStart: queuedStarts(manager).findStart,
   };
 }
-
-const storedCommand = ({ subject, seq, data, time, header }: StoredMsg): StoredCommand => ({
-  subject,
-  command: seq,
-  publishedAt: time.getTime() as Instant,
-  body: data,
-  get headers() {
-    return plainHeaders(() => header);
-  },
-});
 
 class Puller implements LeaseFeed {
   readonly #connection: NatsConnection;
