@@ -44,7 +44,7 @@ beforeAll(async () => {
 });
 
 const nothingLeft = () => expect.poll(() => commandsLeft(host.connection)).toEqual({ stored: 0, unacknowledged: 0 });
-const lettersStored = async () => (await host.manager.streams.info(deadLetters.name)).state.messages;
+const sweep = () => sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()));
 const eventsStored = async () => (await host.manager.streams.info('EVENTS')).state.messages;
 async function lastLetter(subject: string) {
   const message = await host.manager.streams.getMessage(deadLetters.name, { last_by_subj: subject });
@@ -102,24 +102,34 @@ it('a refusal says what the run listens to, and when it is a guard that refuses'
 });
 
 it.each(['*', '>', 'R1', 'ä', 'r1!', `r${'1'.repeat(128)}`])('%s names no run, and finds none', async (id) => {
-  const [events, letters] = [await eventsStored(), await lettersStored()];
+  const events = await eventsStored();
+  const before = (await deadLettersOf(host).list({}, 1))[0]?.id ?? 0;
   await publishRaw(server, `cmd.guestbook.signal.${id}`, 'NATS/1.0\r\n\r\n', '{"event":{"type":"cancel"}}');
-  await expect.poll(lettersStored).toBe(letters + 1);
-  await nothingLeft();
-  const [letter] = await deadLettersOf(host).list({}, 1);
-  expect(letter).toMatchObject({
-    code: 'COMMAND_SUBJECT_UNKNOWN',
-    reason: expect.stringContaining('names no run'),
-    runId: null,
-    sendable: false,
-  });
-  await sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()));
-  expect({ events: await eventsStored(), letters: await lettersStored() }).toEqual({ events, letters: letters + 1 });
+  await expect.poll(() => sweep().then(() => commandsLeft(host.connection))).toEqual({ stored: 0, unacknowledged: 0 });
+  const letters = (await deadLettersOf(host).list({}, 10)).filter((letter) => letter.id > before);
+  expect(letters.length).toBeGreaterThan(0); // refused by whoever got it, or swept up where the server gives it to nobody
+  for (const letter of letters) expect(letter).toMatchObject({ code: 'COMMAND_SUBJECT_UNKNOWN', runId: null });
+  expect(await eventsStored()).toBe(events);
 });
+
+it.each(['cmd.newer.signal.*', 'cmd.newer.start.>', 'cmd.>'])(
+  'a message on %s is swept up without those that it seems to mean',
+  async (subject) => {
+    const newer = jobOf(machine, {}, { id: 'newer' });
+    await (await hostOn(server, [newer])).stop();
+    const waiting = ['cmd.newer.signal.r1', 'cmd.newer.start.normal'];
+    for (const each of waiting) await host.manager.jetstream().publish(each, '{"event":{"type":"cancel"}}');
+    await publishRaw(server, subject, 'NATS/1.0\r\n\r\n', 'hostile');
+    const stored = async () =>
+      Object.keys((await host.manager.streams.info('COMMANDS', { subjects_filter: '>' })).state.subjects ?? {}).toSorted();
+    await expect.poll(() => sweep().then(stored)).toEqual(waiting);
+    await host.manager.streams.purge('COMMANDS');
+  },
+);
 
 it('a run of an unknown job type is swept up, with a reason', async () => {
   await host.manager.jetstream().publish('cmd.unheard-of.signal.r1', '{"event":{"type":"cancel"}}');
-  await sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()));
+  await sweep();
   const letter = await lastLetter('dlq.command.unheard-of');
   expect(letter?.body.toString()).toBe('{"event":{"type":"cancel"}}');
   expect(letter?.header('Almanac-Reason-Code')).toBe('JOB_TYPE_UNKNOWN');
@@ -127,7 +137,7 @@ it('a run of an unknown job type is swept up, with a reason', async () => {
 });
 
 it('a run of a job type that only another process knows is left to it, though it is away at the moment', async () => {
-  const newer = jobOf(machine.provide({}), {}, { id: 'newer' });
+  const newer = jobOf(machine, {}, { id: 'newer' });
   await (await hostOn(server, [newer])).stop();
   await using client = await clientOn(server);
   await client.manager.jetstream().publish('cmd.newer.signal.r1', '{"event":{"type":"cancel"}}');

@@ -2,7 +2,7 @@
  * Commands that no consumer will ever deliver: an unknown job type, a misspelt verb, an id that is none. They lie in the work queue for
  * ever unless somebody looks, so somebody looks now and then and makes dead letters of them (invariant 6).
  */
-import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
+import type { JetStreamManager, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import { commands, parseCommandSubject } from '../../../streams/commands.stream.ts';
 import type { DeadLetters, Log } from '../../runtime/ports.ts';
 import { deleteStored } from './delete-stored.ts';
@@ -31,7 +31,7 @@ export async function sweepStrays(
   let swept = 0;
   for (const subject of subjects) {
     if (filters.some((filter) => isMatch(filter, subject)) || isTaken(subject, known)) continue;
-    for (let message = await next(manager, subject); message !== null; message = await next(manager, subject)) {
+    for await (const message of messagesOn(manager, subject)) {
       if (!(await bury(manager, deadLetters, message))) continue;
       log.warn({ subject, command: message.seq }, 'nobody takes commands on this subject; it is a dead letter now');
       swept++;
@@ -55,15 +55,24 @@ function isTaken(subject: string, known: ReadonlySet<string>): boolean {
   }
 }
 
-/** Whether a consumer with that filter delivers what is on that subject. */
+/** Whether a consumer with that filter delivers what is on that subject. Some servers deliver nothing whose subject has a wildcard in it. */
 function isMatch(filter: string, subject: string): boolean {
   const [wanted, tokens] = [filter.split('.'), subject.split('.')];
+  if (tokens.includes('*') || tokens.includes('>')) return false;
   if (wanted.at(-1) !== '>' && wanted.length !== tokens.length) return false;
   return wanted.every((token, at) => at < tokens.length && (token === '*' || token === '>' || token === tokens[at]));
 }
 
-const next = (manager: JetStreamManager, subject: string): Promise<StoredMsg | null> =>
-  manager.streams.getMessage(commands.name, { last_by_subj: subject });
+/** A subject that looks like a wildcard finds others, too: they are not meant. */
+async function* messagesOn(manager: JetStreamManager, subject: string): AsyncGenerator<StoredMsg> {
+  for (let seq = 1; ; ) {
+    const query = { seq, next_by_subj: subject }; // the server takes it here, too; the library's type does not say so
+    const message = await manager.streams.getMessage(commands.name, query as MsgRequest);
+    if (message === null) return;
+    if (message.subject === subject) yield message;
+    seq = message.seq + 1;
+  }
+}
 
 /** False: somebody else buried it at the same time. The letter is stored once all the same. */
 async function bury(manager: JetStreamManager, deadLetters: DeadLetters, message: StoredMsg): Promise<boolean> {
