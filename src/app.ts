@@ -16,6 +16,7 @@ import { natsDeadLetters } from './adapters/nats/dead-letters.ts';
 import { declareStreams, streamsExist } from './adapters/nats/declare-streams.ts';
 import { natsLeases } from './adapters/nats/leases.ts';
 import { Publisher } from './adapters/nats/publisher.ts';
+import { queuedStarts } from './adapters/nats/queued-starts.ts';
 import { natsRateLimiter } from './adapters/nats/rate-limiter.ts';
 import { activitySubject, remoteActivity } from './adapters/nats/remote-activity.ts';
 import { natsReplyBox } from './adapters/nats/reply-box.ts';
@@ -44,6 +45,7 @@ import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
 import { Operations } from './runtime/operations.ts';
 import type { DependencyObserver, Log } from './runtime/ports.ts';
+import { RunControl } from './runtime/run-control.ts';
 import { type Schedule, Scheduler } from './runtime/scheduler.ts';
 
 /** While stopping. Docker kills after ten seconds. */
@@ -161,6 +163,7 @@ async function startParts(
 
 export interface Client {
   readonly operations: Operations;
+  readonly control: RunControl;
   readonly deadLetters: DeadLetterOperations;
   close(): Promise<void>;
 }
@@ -181,6 +184,7 @@ export async function openClient(config: Config): Promise<Client> {
   const { source } = processIdentity();
   return {
     operations: operationsOn(connection, manager, publisher),
+    control: controlOn(connection, manager, publisher),
     deadLetters: new DeadLetterOperations(natsDeadLetterBox({ connection, manager, publisher, source }), systemClock),
     async close() {
       publisher.close();
@@ -218,6 +222,16 @@ async function activityMakers(
     guarded,
   };
 }
+const controlOn = (connection: NatsConnection, manager: JetStreamManager, publisher: Publisher) =>
+  new RunControl({
+    jobTypes,
+    runs: natsRunLog(publisher, manager),
+    history: natsRunHistory(connection, manager),
+    queue: queuedStarts(manager),
+    commands: natsCommandSender(publisher, manager),
+    replies: natsReplyBox(connection),
+    clock: systemClock,
+  });
 
 function schedulesOf({ schedules, timeZone }: Config): Schedule[] {
   return jobTypes.flatMap(({ id, cron }): Schedule[] => {

@@ -5,7 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { DEAD_LETTER_ORIGINS } from '../domain/dead-letter.ts';
 import { jobTypeId, runId } from '../domain/ids.ts';
 import { LANES } from '../domain/job-type.ts';
-import { count, json, letterId, letterIds, time } from './arguments.ts';
+import { count, json, letterId, letterIds, payload, runIds, seconds, time } from './arguments.ts';
 import { dlqDrop } from './dlq-drop.ts';
 import { dlqList } from './dlq-list.ts';
 import { dlqRedrive } from './dlq-redrive.ts';
@@ -16,10 +16,15 @@ import { jobDiagram } from './job-diagram.ts';
 import { jobList } from './job-list.ts';
 import { FORMATS } from './output.ts';
 import { replay } from './replay.ts';
+import { runCancel } from './run-cancel.ts';
 import { runDescribe } from './run-describe.ts';
 import { runDiagram } from './run-diagram.ts';
 import { runHistory } from './run-history.ts';
 import { runList } from './run-list.ts';
+import { runPause } from './run-pause.ts';
+import { runResume } from './run-resume.ts';
+import { runRetry } from './run-retry.ts';
+import { runSignal } from './run-signal.ts';
 import { runStart } from './run-start.ts';
 import { start } from './start.ts';
 
@@ -42,6 +47,10 @@ program
   .description('run everything: NATS unless --nats is given, schedules, and the jobs themselves; until interrupted')
   .option('--vault <dir>', 'vault of Markdown files (VAULT_PATH, default: the sample vault)')
   .option('--no-first-sync', 'do not sync the vault when this instance starts for the first time')
+  .addHelpText(
+    'after',
+    '\nSIGINT or SIGTERM: hands back what runs, so that other processes go on with it, and ends with 0. Another one, at least a second later,\nforces the end, with 1.',
+  )
   .action(start);
 
 const jobs = program.command('job').description('job types');
@@ -104,8 +113,46 @@ runs
   .addOption(job('when several job types have that id'))
   .action(runDiagram);
 
-const letters = program.command('dlq').description('dead letters: commands nobody could carry out, and runs that could not go on');
-const origin = () => new Option('--origin <origin>', 'only commands, or only runs').choices(DEAD_LETTER_ORIGINS);
+const controlled = (command: Command) =>
+  command
+    .addOption(job('when several job types have that id'))
+    .option('--why <text>', 'recorded with the run')
+    .addOption(
+      new Option('--timeout <seconds>', 'how long to wait for the process that carries it out; 0: only send the command')
+        .argParser(seconds)
+        .default(10),
+    )
+    .addOption(format())
+    .addHelpText(
+      'after',
+      `
+Prints the state that each run is in then. Exit codes: 0 carried out (or sent, with --timeout 0); 1 no answer in time, the command is stored
+and will be carried out; 3 there is no such run; 4 refused: the run has ended, or does not listen to it now. Of several, the highest.`,
+    );
+for (const { name, does, carryOut } of [
+  { name: 'cancel', does: 'end runs as cancelled', carryOut: runCancel },
+  { name: 'pause', does: 'have runs pause, if their statechart knows how', carryOut: runPause },
+  { name: 'resume', does: 'have paused runs go on', carryOut: runResume },
+  {
+    name: 'retry',
+    does: 'have runs that wait between attempts try now, and begin those anew that have failed, in the same history',
+    carryOut: runRetry,
+  },
+])
+  controlled(runs.command(name).description(does).argument('<ids...>', 'of runs', runIds)).action(carryOut);
+controlled(
+  runs
+    .command('signal')
+    .description('have the statechart of a run hear an event')
+    .argument('<id>', 'of the run', runId)
+    .argument('<type>', 'of the event')
+    .addOption(new Option('--payload <json>', 'what the event says beside its type, a JSON object').argParser(payload).default({}, '{}')),
+).action(runSignal);
+
+const letters = program
+  .command('dlq')
+  .description('dead letters: commands nobody could carry out, signals that were refused, runs that failed or could not go on');
+const origin = () => new Option('--origin <origin>', 'only commands, only signals, or only runs').choices(DEAD_LETTER_ORIGINS);
 const code = () => new Option('--code <code>', 'only with this reason code, e.g. INPUT_INVALID');
 letters
   .command('list')
@@ -123,7 +170,11 @@ letters
   .addOption(format())
   .action(dlqShow);
 for (const { name, does, carryOut } of [
-  { name: 'redrive', does: 'send the message again to where it was sent first; the run stays the same', carryOut: dlqRedrive },
+  {
+    name: 'redrive',
+    does: 'send the message again to where it was sent first; a run that failed begins anew, in the same history',
+    carryOut: dlqRedrive,
+  },
   { name: 'drop', does: 'give up on the message; the log keeps that it was there, and why it went', carryOut: dlqDrop },
 ])
   letters

@@ -1,6 +1,6 @@
 /** What is typed after an option or a command, as the value it stands for. Commander names the option when one of these refuses. */
 import { InvalidArgumentError } from 'commander';
-import { type Instant, instant } from '../domain/ids.ts';
+import { type Instant, instant, type RunId, runId } from '../domain/ids.ts';
 
 const TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/;
 
@@ -16,7 +16,18 @@ export function count(text: string): number {
   return Number(text);
 }
 
+/** For times to wait: a day at most. */
+export function seconds(text: string): number {
+  if (!/^\d{1,5}(\.\d{1,3})?$/.test(text) || Number(text) > 86_400) throw new InvalidArgumentError('It must be seconds, from 0 to 86400.');
+  return Number(text);
+}
+
 /** Commander hands over what it has collected so far. */
+export function runIds(text: string, before: readonly RunId[] = []): RunId[] {
+  return [...before, runId(text)];
+}
+
+/** As {@link runIds}. */
 export function letterIds(text: string, before: readonly number[] = []): number[] {
   return [...before, letterId(text)];
 }
@@ -32,4 +43,12 @@ export function json(text: string): unknown {
   } catch (error) {
     throw new InvalidArgumentError(`It is not JSON: ${(error as SyntaxError).message}`);
   }
+}
+
+/** What an event has beside its type. */
+export function payload(text: string): Record<string, unknown> {
+  const value = json(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new InvalidArgumentError('It must be a JSON object.');
+  if ('type' in value) throw new InvalidArgumentError('It must not have a "type": that is the argument before it.');
+  return { ...value };
 }

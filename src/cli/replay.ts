@@ -17,7 +17,7 @@ interface Options {
 }
 
 /** A stream of unknown content cannot be measured before it is printed. By column: the least number of characters. */
-const WIDTHS = [24, 37, 3, 12, 20, 20, 0];
+const WIDTHS = [24, 37, 3, 12, 20, 20, 24, 0];
 
 export async function replay({ job, run, since, until, verify, output }: Options, command: Command): Promise<void> {
   const selection = { jobType: job, runId: run, since, until };

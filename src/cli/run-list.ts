@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { JobTypeId } from '../domain/ids.ts';
 import { type Format, printRows } from './output.ts';
 import { withOperations } from './session.ts';
+import { waitingText } from './waiting.ts';
 
 interface Options {
   job?: JobTypeId;
@@ -18,6 +19,7 @@ export async function runList({ job, state, outcome, limit, output }: Options, c
     'JOB TYPE': (run) => run.jobType,
     STATE: (run) => run.state,
     OUTCOME: (run) => run.outcome,
+    WAITING: waitingText,
     STARTED: (run) => run.startedAt,
     ENDED: (run) => run.endedAt,
   });

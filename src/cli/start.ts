@@ -33,6 +33,7 @@ export async function start({ vault, firstSync }: { vault?: string; firstSync: b
   }
   say('Stopping: handing back what runs.');
   await service.stop();
+  process.exit(); // an activity that ignores its AbortSignal may still have timers and sockets, which would keep us here
 }
 
 /** Resolves at the first signal. A later one forces the end, and leaves an embedded server behind for the next start. */

@@ -22,6 +22,8 @@ export function parseSignal(body: Uint8Array): Signal {
 
 /** Ends every run, whatever its statechart listens to. */
 export const CANCEL = 'cancel';
+/** Has a run that waits between two attempts make the next one now, if its statechart listens to it. */
+export const RETRY = 'retry';
 /** What a parent hears of each child that has ended. */
 export const CHILD_FINISHED = 'child.finished';
 

@@ -18,8 +18,8 @@ export const StartCommand = z
     /** The run that is told of the end of this one. */
     parent: Parent.optional(),
     /**
-     * For a run that exists: `continue` holds it again, because nobody does; `restart` begins it anew, if it has ended and did not succeed.
-     * Either needs the key and takes no input.
+     * For a run that exists: `continue` holds it again, because nobody does; `restart` begins it anew, if it has ended and that was
+     * a failure (failed, cancelled, expired, timedOut). Either needs the key and takes no input.
      */
     again: z.enum(['continue', 'restart']).optional(),
     /** ISO 8601 with a zone, e.g. `2026-11-23T03:00:00Z`: after it nobody wants the run to begin any more. One that has begun goes on. */
@@ -80,6 +80,10 @@ export function commandForRun(body: Uint8Array, runId: RunId): Uint8Array {
   const command = parseStartCommand(body);
   return command.key === runId ? body : new TextEncoder().encode(JSON.stringify({ ...command, key: runId }));
 }
+
+/** Begins a run anew that has failed, in the same history. @param actor Who wants it. */
+export const restartCommand = (key: RunId, actor?: Actor): Uint8Array =>
+  new TextEncoder().encode(JSON.stringify({ key, again: 'restart', actor } satisfies StartCommand));
 
 /**
  * The job type's own schema over the command's input.

@@ -45,11 +45,7 @@ export function stepwiseStatechart(id: string, steps: readonly string[]): AnySta
   const perStep = <Part>(prefix: string, part: (step: string) => Part) =>
     Object.fromEntries(steps.map((step) => [`${prefix}${step}`, part(step)]));
   const machine: AnyStateMachine = setup({
-    types: {
-      input: {} as Json,
-      context: {} as Context,
-      events: {} as { type: 'pause' } | { type: 'resume' } | { type: 'cancel' } | { type: 'retry' },
-    },
+    types: { input: {} as Json, context: {} as Context, events: {} as { type: 'pause' | 'resume' | 'cancel' | 'retry' } },
     actors: perStep('', () => activity<StepInput, Json>()),
     guards: { paused: ({ context }) => context.pauseRequested, ...perStep('canRetry:', mayTryAgain) },
     delays: {

@@ -2,9 +2,10 @@
  * What people do with dead letters: look, send again, drop. One at a time and in the order they were written. A letter goes only after the
  * command is stored, if it is sent again, and after the audit says what was done (invariant 6): a crash in between leaves the letter.
  */
+import { RUN_FAILED } from '../domain/dead-letter.ts';
 import { AlmanacError, ConflictError, InvalidCommandError, NotFoundError, StorageRefusedError } from '../domain/errors.ts';
 import type { Actor } from '../domain/run-event.ts';
-import { commandForRun } from '../domain/start-command.ts';
+import { commandForRun, restartCommand } from '../domain/start-command.ts';
 import type { Clock, DeadLetterBox, DeadLetterFilter, StoredDeadLetter } from './ports.ts';
 
 export type DeadLetterAction = 'redrive' | 'drop';
@@ -91,19 +92,19 @@ export class DeadLetterOperations {
     const letter = await this.#box.get(id);
     if (letter === undefined) return 'gone';
     const done = action === 'redrive' ? 'redriven' : 'dropped';
-    if (action === 'redrive') await this.#box.sendAgain(letter, commandOf(letter));
+    if (action === 'redrive') await this.#box.sendAgain(letter, commandOf(letter, actor));
     await this.#box.record(letter, done, actor, this.#clock.now());
     return (await this.#box.remove(id)) ? done : 'gone';
   }
 }
 
 /** @throws {ConflictError} @throws {InvalidCommandError} It cannot be sent again. */
-function commandOf({ origin, runId, subject, sendable, body }: StoredDeadLetter): Uint8Array {
+function commandOf({ origin, code, runId, subject, sendable, body }: StoredDeadLetter, actor?: Actor): Uint8Array {
   if (subject === null) throw new ConflictError('it does not say where it came from, so Almanac did not write it');
   if (!sendable) throw new ConflictError(`it names ${subject}, where no such command may be sent`);
   if (origin !== 'run') return body;
-  if (runId === null) throw new ConflictError('it does not say which run it is to continue');
-  return commandForRun(body, runId);
+  if (runId === null) throw new ConflictError('it does not say which run it is about');
+  return code === RUN_FAILED ? restartCommand(runId, actor) : commandForRun(body, runId);
 }
 
 function plannedOf(action: DeadLetterAction, letter: StoredDeadLetter): PlannedLetter {

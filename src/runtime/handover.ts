@@ -5,6 +5,7 @@
 import { RUN_FAILED } from '../domain/dead-letter.ts';
 import type { Instant } from '../domain/ids.ts';
 import { NOBODY, type Run } from '../domain/run.ts';
+import { readRunEvent } from '../domain/run-event.ts';
 import { CHILD_FINISHED, type ChildFinished } from '../domain/signal.ts';
 import { describeState, outcomeOf, type Snapshot } from '../domain/statechart/snapshot.ts';
 import type { CommandSender, DeadLetter, DeadLetters, RunLog } from './ports.ts';
@@ -40,7 +41,7 @@ export async function tellEnd(options: HandoverOptions, run: Run, stack?: string
 
 /** The run's first command, as far as the log keeps it. Sending it again begins the run anew. */
 async function letterOf({ commands, runs }: HandoverOptions, run: Run, stack: string | undefined): Promise<DeadLetter> {
-  const { jobType, runId, parent, snapshot, lease, sequence, traceparent } = run;
+  const { jobType, runId, parent, lease, sequence, traceparent } = run;
   const first = await runs.first(jobType, runId);
   const body = new TextEncoder().encode(JSON.stringify({ key: runId, input: first?.event.data.input, parent }));
   return {
@@ -51,17 +52,26 @@ async function letterOf({ commands, runs }: HandoverOptions, run: Run, stack: st
     sequence: lease.command === NOBODY ? sequence : lease.command,
     body,
     headers: traceparent === undefined ? {} : { traceparent },
-    attempts: Math.max(1, lease.delivery),
+    attempts: attemptsOf(run),
     code: RUN_FAILED,
-    reason: reasonOf(snapshot),
+    reason: reasonOf(run),
     stack,
   };
 }
 
-function reasonOf({ value, output, error }: Snapshot): string {
-  const { error: told = error } = (typeof output === 'object' && output !== null ? output : {}) as { error?: { message?: unknown } };
-  const message = told?.message;
-  return typeof message === 'string' ? message : `the run ended in ${describeState(value)}`;
+/** Of the step that failed, where the run counts them as `defineJob` does: by step, the last one last. Else deliveries of the command. */
+function attemptsOf({ snapshot: { output }, lease }: Run): number {
+  const { attempts } = (output ?? {}) as { attempts?: unknown };
+  const last: unknown = typeof attempts === 'object' && attempts !== null ? Object.values(attempts).at(-1) : undefined;
+  return Number.isSafeInteger(last) ? (last as number) : Math.max(1, lease.delivery);
+}
+
+/** What the run itself says in its output, else the error that its last event was about. */
+function reasonOf({ snapshot: { value, output, error }, lastBytes }: Run): string {
+  const told = [output, { error }, readRunEvent(lastBytes)?.data.event].map(
+    (source) => (source as { error?: { message?: unknown } } | null | undefined)?.error?.message,
+  );
+  return told.find((message) => typeof message === 'string') ?? `the run ended in ${describeState(value)}`;
 }
 
 function reportedOutput({ output }: Snapshot): { output?: unknown } {

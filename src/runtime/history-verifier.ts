@@ -5,8 +5,9 @@ import type { JobType } from '../domain/job-type.ts';
 import { type StoredEvent, verifyNext } from '../domain/run.ts';
 import { cloudEventSubject } from '../domain/run-event.ts';
 import type { FoldableStatechart } from '../domain/statechart/fold.ts';
-import { isFinal } from '../domain/statechart/snapshot.ts';
+import { outcomeOf } from '../domain/statechart/snapshot.ts';
 import type { StoredRunEvent } from './ports.ts';
+import { isFailure } from './run-view.ts';
 
 export interface Verdict {
   readonly runs: number;
@@ -24,7 +25,7 @@ interface NotFolded {
 export class HistoryVerifier {
   /** By job type, then by definition. */
   readonly #statecharts: ReadonlyMap<string, ReadonlyMap<string, FoldableStatechart>>;
-  /** Last event of each run that goes on; a final one has nothing after it. */
+  /** Last event of each run that goes on, or may begin anew; one that has ended well has nothing after it. */
   readonly #open = new Map<string, StoredEvent>();
   readonly #problems: string[] = [];
   readonly #reported = new Set<string>();
@@ -55,7 +56,8 @@ export class HistoryVerifier {
       this.#problems.push(problem);
       this.#reported.add(run);
     }
-    if (problem !== undefined || isFinal(event.data.snapshot)) this.#open.delete(run);
+    const outcome = outcomeOf(event.data.snapshot);
+    if (problem !== undefined || (outcome !== undefined && !isFailure(outcome))) this.#open.delete(run);
     else this.#open.set(run, { event, bytes });
   }
 

@@ -16,6 +16,7 @@ import type { RunnableDefinition, RunnableJobType } from './job-types.ts';
 import { Mailbox } from './mailbox.ts';
 import { Outside } from './outside.ts';
 import type { Announcer, Clock, CommandSender, Identity, Log, RunLog, RunObserver } from './ports.ts';
+import { isFailure } from './run-view.ts';
 
 export interface HolderOptions extends Pick<RunnableJobType, 'definitions' | 'registered' | 'statechart' | 'activities'> {
   readonly jobType: JobTypeId;
@@ -183,7 +184,7 @@ export class Holder {
       const ours = known.lease.command === command;
       if (isFinal(known.snapshot)) {
         if (ours) return this.#end('final', known);
-        if (again !== 'restart' || outcomeOf(known.snapshot) === 'succeeded') return DUPLICATE; // whoever ended it has told
+        if (again !== 'restart' || !isFailure(outcomeOf(known.snapshot) ?? '')) return DUPLICATE; // whoever ended it has told
         this.#term = known.lease.term + 1;
         const restarted = await this.#restart(known);
         if (restarted !== undefined) return restarted;

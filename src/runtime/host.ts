@@ -2,18 +2,8 @@
  * From leases to runs: parses what was asked for, holds the run until it ends, settles the lease. Every command ends as a run event or as
  * a dead letter (invariant 6).
  */
-
 import type { CommandSelection } from '../domain/command-selection.ts';
-import {
-  AdoptionRefusedError,
-  type AlmanacError,
-  CorruptEventError,
-  DefinitionChangedError,
-  InvalidCommandError,
-  SnapshotMismatchError,
-  SnapshotTooLargeError,
-  StatechartCodeError,
-} from '../domain/errors.ts';
+import { type AlmanacError, InvalidCommandError } from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import { type Lane, laneLimits } from '../domain/job-type.ts';
 import { PARK_AFTER_MS } from '../domain/parking.ts';
@@ -44,7 +34,7 @@ import { SignalDesk } from './signal-desk.ts';
 import { type FeedSlots, SlotPool } from './slot-pool.ts';
 import { stackOf } from './stack-of.ts';
 import { type StartRequest, startRequestOf } from './start-request.ts';
-import { bury, DEFAULT_TRIES, retryDelayMs } from './unusable.ts';
+import { bury, DEFAULT_TRIES, isRunProblem, retryDelayMs } from './unusable.ts';
 import { Waker } from './waker.ts';
 
 export interface HostOptions {
@@ -68,7 +58,7 @@ export interface HostOptions {
   readonly triesBeforeSuspending?: number;
   /** A run that only waits, for at least so long, is held by nobody meanwhile. @default 5 seconds */
   readonly parkAfterMs?: number;
-  /** How long an activity that was told to stop may take; then it is left behind. @default 10 seconds */
+  /** How long an activity that was told to stop may take; then it is left behind. @default 5 seconds, for Docker kills after ten */
   readonly activityGraceMs?: number;
   /** How long runs may go on while the process stops: short work ends here, long work moves. @default 500 */
   readonly stopGraceMs?: number;
@@ -77,7 +67,7 @@ export interface HostOptions {
 }
 
 const DEFAULT_MAX_RUNS = 100;
-const DEFAULT_ACTIVITY_GRACE_MS = 10_000;
+const DEFAULT_ACTIVITY_GRACE_MS = 5_000;
 const DEFAULT_STOP_GRACE_MS = 500;
 /** Signals and wakes take a moment each. */
 const SIGNALS_AT_ONCE = 64;
@@ -320,14 +310,3 @@ export class Host {
     }
   }
 }
-
-/** What no waiting will mend; everything else (the log, the network) may pass. */
-const RUN_PROBLEMS = [
-  AdoptionRefusedError,
-  StatechartCodeError,
-  DefinitionChangedError,
-  SnapshotTooLargeError,
-  SnapshotMismatchError,
-  CorruptEventError,
-] as const;
-const isRunProblem = (error: unknown): error is AlmanacError => RUN_PROBLEMS.some((kind) => error instanceof kind);

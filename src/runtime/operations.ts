@@ -1,7 +1,7 @@
 /** What people and programs can ask of Almanac. One place for every door: CLI now, HTTP and NATS services later. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Progress } from '../domain/activity.ts';
-import { ConflictError, commandErrorOf, InvalidCommandError, NotFoundError } from '../domain/errors.ts';
+import { ConflictError, commandErrorOf, InvalidCommandError } from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import { type JobType, jobTypeOf, type Lane, laneLimits, noSuchLane } from '../domain/job-type.ts';
 import type { Actor } from '../domain/run-event.ts';
@@ -12,6 +12,7 @@ import { HistoryVerifier, type Verdict } from './history-verifier.ts';
 import type { AlertHistory, CommandSender, ReadOptions, ReplyBox, RunHistory, StoredRunEvent } from './ports.ts';
 import { runDiagramOf } from './run-diagram.ts';
 import { heldBy, type RunDescription, type RunView, viewOf } from './run-view.ts';
+import { noSuchRun, onlyOne } from './which-job-type.ts';
 
 export interface OperationsOptions {
   readonly jobTypes: readonly JobType[];
@@ -157,17 +158,15 @@ export class Operations {
 
   /** Every event of a run, oldest first. @throws as {@link describeRun} */
   async runHistory(runId: RunId, jobType?: JobTypeId): Promise<StoredRunEvent[]> {
-    const jobTypes = jobType === undefined ? await this.#options.history.jobTypesOf(runId) : [jobType];
-    if (jobTypes.length > 1)
-      throw new ConflictError(`run ${runId} exists in several job types: ${jobTypes.join(', ')}; name one with --job`);
+    const of = jobType ?? onlyOne(await this.#options.history.jobTypesOf(runId), runId);
     const history: StoredRunEvent[] = [];
-    if (jobTypes[0] !== undefined) {
-      await this.#options.history.read({ jobType: jobTypes[0], runId }, (stored) => {
+    if (of !== undefined) {
+      await this.#options.history.read({ jobType: of, runId }, (stored) => {
         history.push(stored);
         return undefined;
       });
     }
-    if (history.length === 0) throw new NotFoundError(`there is no run ${runId}${jobType ? ` of ${jobType}` : ''}; see almanac run list`);
+    if (history.length === 0) throw noSuchRun(runId, jobType);
     return history;
   }
 

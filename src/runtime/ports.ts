@@ -81,7 +81,7 @@ export interface Lease {
   handBack(delayMs: number): void;
 }
 
-export interface LeaseSource {
+export interface LeaseSource extends QueuedStarts {
   /**
    * Delivers the commands of a selection, each with a slot of its own until it is settled.
    * Survives reconnects, server restarts and a deleted consumer.
@@ -101,6 +101,8 @@ export interface LeaseSource {
   readonly leaseMs: number;
   /** Whether a command still waits or is held by somebody. */
   exists(command: number): Promise<boolean>;
+}
+export interface QueuedStarts {
   /** The start command of a run that waits for its turn, if it is among the next 10,000. @param runIdOf Which run a command means. */
   findStart(jobType: JobTypeId, runIdOf: (command: StoredCommand) => RunId | undefined, run: RunId): Promise<StoredCommand | undefined>;
 }
@@ -135,7 +137,7 @@ export interface RateLimiter {
 export interface DeadLetter {
   readonly origin: DeadLetterOrigin;
   readonly jobType: string;
-  /** Of a run: sending its command again needs it as the key, for a command may have had none. */
+  /** Of a run or a signal: sending a run's command again needs it as the key, for a command may have had none. */
   readonly runId?: RunId | undefined;
   readonly subject: string;
   /** Of the original message in its stream; makes writing the letter twice harmless. */
@@ -168,7 +170,7 @@ export interface StoredDeadLetter {
   /** Of the original message, as far as the letter can be believed: see `sendable`. */
   readonly subject: string | null;
   readonly sequence: number | null;
-  /** Whether a command may be sent to `subject`: it is one, and for a run it starts runs of that job type. */
+  /** Whether a command may be sent to `subject`: it is one, for a run it starts runs of that job type, and a signal is one to them. */
   readonly sendable: boolean;
   /** Everything that stands in the letter: the sender's headers and ours. */
   readonly headers: Readonly<Record<string, string>>;
@@ -252,7 +254,7 @@ export interface CommandSender {
   again(
     run: RunAddress,
     how: 'continue' | 'restart',
-    options?: { lane?: Lane | undefined; actor?: Actor; replyTo?: string },
+    options?: { lane?: Lane | undefined; actor?: Actor | undefined; replyTo?: string },
   ): Promise<void>;
   /** Has the run looked after again `until` then, which is `forMs` from now. Throws as `start`. */
   wake(run: RunAddress, wake: Wake): Promise<void>;

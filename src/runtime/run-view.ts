@@ -10,6 +10,8 @@ export interface RunView {
   readonly state: string;
   /** Name of the final state, e.g. `succeeded`; null while the run goes on. */
   readonly outcome: string | null;
+  /** Nobody holds the run: it waits until then (ISO 8601, UTC), or, where that is null, for a signal alone. Null while it is held or over. */
+  readonly waiting: { readonly until: string | null } | null;
   readonly startedAt: string;
   readonly endedAt: string | null;
   readonly input: unknown;
@@ -34,12 +36,13 @@ export function heldBy({ jobType, summary, facts: { code, state } }: Alert): Run
 
 /** @param first The run's first event, for its input. */
 export function viewOf({ jobType, runId, event }: StoredRunEvent, first: StoredRunEvent | undefined): RunView {
-  const { snapshot, outcome, startedAt } = event.data;
+  const { snapshot, outcome, parked, startedAt } = event.data;
   return {
     id: runId,
     jobType,
     state: describeState(snapshot.value),
     outcome: outcome ?? null,
+    waiting: parked === undefined ? null : { until: parked.until },
     startedAt,
     endedAt: isFinal(snapshot) ? event.time : null,
     input: first?.event.data.input ?? null,

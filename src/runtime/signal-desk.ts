@@ -2,11 +2,18 @@
  * Signals: events from outside for one run, carried out by any process that knows the job type. It appends the transition and tells the
  * holder; if nobody holds the run, it gets a start command again. A signal ends as an event of its run or as a dead letter (invariant 6).
  */
-import { type AlmanacError, InvalidCommandError, ReservedEventError, StatechartCodeError, VersionConflictError } from '../domain/errors.ts';
-import type { RunId, Sequence } from '../domain/ids.ts';
+import {
+  type AlmanacError,
+  InvalidCommandError,
+  ReservedEventError,
+  SnapshotTooLargeError,
+  VersionConflictError,
+} from '../domain/errors.ts';
+import { isSafeToken, type RunId, type Sequence } from '../domain/ids.ts';
 import { advanceRun, cancelRun, type Decision, type Facts, NOBODY, type Run, runAfter, startRun } from '../domain/run.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
 import { CANCEL, parseSignal, type Signal } from '../domain/signal.ts';
+import { acceptedEvents } from '../domain/statechart/accepted-events.ts';
 import type { FoldableStatechart } from '../domain/statechart/fold.ts';
 import { describeState, isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
 import { concernsOthers, setWake, tellEnd } from './handover.ts';
@@ -14,7 +21,7 @@ import type { RunnableJobType } from './job-types.ts';
 import type { Clock, CommandSender, Identity, Lease, LeaseSource, RunHistory, RunLog, RunObserver } from './ports.ts';
 import { stackOf } from './stack-of.ts';
 import { type StartRequest, startRequestOf } from './start-request.ts';
-import { bury, DEFAULT_TRIES, REPLY_TO, retryDelayMs, type UnusableOptions } from './unusable.ts';
+import { bury, DEFAULT_TRIES, isRunProblem, REPLY_TO, retryDelayMs, type UnusableOptions } from './unusable.ts';
 
 export interface SignalDeskOptions extends UnusableOptions {
   readonly runs: RunLog;
@@ -53,6 +60,7 @@ export class SignalDesk {
     const { announcer, log } = this.#options;
     let signal: Signal | undefined;
     try {
+      if (!isSafeToken(runId)) throw noRunId(lease.subject);
       signal = parseSignal(lease.body);
       const run = await this.#apply(runId, signal, lease);
       await this.#leave(run);
@@ -62,7 +70,7 @@ export class SignalDesk {
         announcer.accept(replyTo, { state: describeState(run.snapshot.value), outcome: outcomeOf(run.snapshot) ?? null });
     } catch (error) {
       if (error instanceof InvalidCommandError && signal?.optional) return lease.acknowledge();
-      if (error instanceof InvalidCommandError || (error instanceof StatechartCodeError && lease.delivery >= DEFAULT_TRIES))
+      if (error instanceof InvalidCommandError || (isRunProblem(error) && lease.delivery >= DEFAULT_TRIES))
         return this.#refuse(runId, lease, error);
       log.error({ err: error, subject: lease.subject, command: lease.command }, 'a signal could not be carried out; trying again');
       lease.handBack(retryDelayMs(lease.delivery));
@@ -73,7 +81,8 @@ export class SignalDesk {
     const { code, message } = error;
     this.#options.log.warn({ subject: lease.subject, command: lease.command, code, reason: message }, 'a signal is refused');
     const stack = error instanceof InvalidCommandError ? undefined : stackOf(error);
-    await bury(this.#options, lease, { origin: 'signal', jobType: this.#jobType.id, runId, code, reason: message, stack });
+    const of = isSafeToken(runId) ? runId : undefined;
+    await bury(this.#options, lease, { origin: 'signal', jobType: this.#jobType.id, runId: of, code, reason: message, stack });
   }
 
   /** To the state of the run with the signal in it. */
@@ -93,7 +102,7 @@ export class SignalDesk {
     }
   }
 
-  /** @throws {InvalidCommandError} The run does not listen to it. */
+  /** @throws {InvalidCommandError} The run does not listen to it, or cannot keep what it says. */
   #decide(run: Run, { event, actor }: Signal, lease: Lease): Decision {
     const statechart = this.#jobType.registered.get(run.definition)?.statechart;
     const mark = run.parked === undefined ? run.lease : { ...run.lease, command: NOBODY, delivery: 0 };
@@ -101,11 +110,10 @@ export class SignalDesk {
     const decision = statechart && heard(statechart, run, event, facts);
     if (decision !== undefined) return decision;
     if (event.type === CANCEL) return cancelRun(run, facts);
-    const state = describeState(run.snapshot.value);
-    const why = statechart
-      ? `does not listen to '${event.type}' in state ${state}`
-      : 'began on another definition, which is not known here';
-    throw new InvalidCommandError('EVENT_REFUSED', `run ${run.runId} of ${run.jobType} ${why}`);
+    const accepted = statechart ? acceptedEvents(statechart, run.snapshot) : [];
+    const why = statechart ? refusalOf(event.type, run, accepted) : 'began on another definition, which is not known here';
+    const listensTo = [...new Set([...accepted, CANCEL])].join(', ');
+    throw new InvalidCommandError('EVENT_REFUSED', `run ${run.runId} of ${run.jobType} ${why}; it listens to: ${listensTo}`);
   }
 
   /**
@@ -196,7 +204,20 @@ function heard(statechart: FoldableStatechart, run: Run, event: Signal['event'],
   try {
     return advanceRun(statechart, run, { kind: 'event', event }, facts);
   } catch (error) {
-    if (!(error instanceof ReservedEventError)) throw error;
-    throw new InvalidCommandError('EVENT_REFUSED', error.message, { cause: error });
+    if (error instanceof ReservedEventError) throw new InvalidCommandError('EVENT_REFUSED', error.message, { cause: error });
+    if (error instanceof SnapshotTooLargeError) throw new InvalidCommandError('COMMAND_TOO_LARGE', error.message, { cause: error });
+    throw error;
   }
 }
+
+const refusalOf = (type: string, { snapshot }: Run, accepted: readonly string[]): string =>
+  accepted.includes(type)
+    ? `refuses '${type}' in state ${describeState(snapshot.value)}, by a guard of its statechart`
+    : `does not listen to '${type}' in state ${describeState(snapshot.value)}`;
+
+/** Wildcards among it: looked up in the log, they would find the run of somebody else. */
+const noRunId = (subject: string) =>
+  new InvalidCommandError(
+    'COMMAND_SUBJECT_UNKNOWN',
+    `${subject} names no run: the last part must be a run id, of lower-case letters, digits, "-" and "_"`,
+  );

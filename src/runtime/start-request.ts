@@ -38,5 +38,15 @@ export function startRequestOf({ definition }: RunnableJobType, command: StoredC
   };
 }
 
+/** Undefined: it starts no run, because it is for one that exists, or will be refused. */
+export function queuedRunId(command: StoredCommand): RunId | undefined {
+  try {
+    const { key, again } = parseStartCommand(command.body);
+    return again === undefined ? (key ?? runIdOfCommand(command)) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** A command without a key names its run by its place in the stream: each delivery of it means the same run (invariant 5). */
 const runIdOfCommand = ({ command, publishedAt }: StoredCommand) => `cmd-${publishedAt.toString(36)}-${command}` as RunId;

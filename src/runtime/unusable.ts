@@ -1,4 +1,13 @@
 /** Commands that nobody can carry out: each becomes a dead letter, and whoever asked is told (invariant 6). */
+import {
+  AdoptionRefusedError,
+  type AlmanacError,
+  CorruptEventError,
+  DefinitionChangedError,
+  SnapshotMismatchError,
+  SnapshotTooLargeError,
+  StatechartCodeError,
+} from '../domain/errors.ts';
 import type { Announcer, DeadLetter, DeadLetters, Lease, Log } from './ports.ts';
 
 export interface UnusableOptions {
@@ -28,3 +37,14 @@ export const REPLY_TO = 'Almanac-Reply-To';
 export const retryDelayMs = (delivery: number) => Math.min(300_000, 1_000 * 2 ** Math.min(delivery - 1, 9));
 /** After so many deliveries of its command, what its own code keeps from going on is laid aside: about two minutes. */
 export const DEFAULT_TRIES = 8;
+
+const RUN_PROBLEMS = [
+  AdoptionRefusedError,
+  StatechartCodeError,
+  DefinitionChangedError,
+  SnapshotTooLargeError,
+  SnapshotMismatchError,
+  CorruptEventError,
+] as const;
+/** What no waiting will mend; everything else (the log, the network) may pass. */
+export const isRunProblem = (error: unknown): error is AlmanacError => RUN_PROBLEMS.some((kind) => error instanceof kind);

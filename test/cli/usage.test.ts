@@ -22,6 +22,11 @@ const COMMANDS = [
   'run describe',
   'run history',
   'run diagram',
+  'run cancel',
+  'run pause',
+  'run resume',
+  'run retry',
+  'run signal',
   'dlq',
   'dlq list',
   'dlq show',
@@ -36,6 +41,18 @@ it('every command explains itself', async () => {
     expect(stdout).toContain(`Usage: almanac ${COMMANDS[at]}`.trim());
   });
 }, 60_000);
+
+it('commands for runs say what their exit codes mean', async () => {
+  const { stdout } = await home.run('run', 'cancel', '--help');
+  for (const text of [
+    '0 carried out',
+    '1 no answer in time, the command is stored',
+    '3 there is no such run',
+    '4 refused',
+    '--timeout <seconds>',
+  ])
+    expect(stdout).toContain(text);
+});
 
 it('tells its version', async () => {
   expect(await home.run('--version')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
@@ -58,6 +75,14 @@ describe('a mistake in the command line ends with 2 and says what was wrong:', (
     ['a lane that is none', 'run start vault-sync --lane fast', 'high, normal, low'],
     ['a job type that is no id', 'run start Vault>', '"Vault>" cannot be a job type'],
     ['a filter that is no id', 'run list --job *', '"*" cannot be a job type'],
+    ['a run to cancel that is no id', 'run cancel r1 R2', '"R2" cannot be a run id'],
+    ['nothing to cancel', 'run cancel', "missing required argument 'ids'"],
+    ['a payload that is no object', 'run signal r1 approve --payload [1]', 'must be a JSON object'],
+    ['a payload that is no JSON', 'run signal r1 approve --payload {by}', 'not JSON'],
+    ['a payload with a type', 'run signal r1 approve --payload {"type":"x"}', 'must not have a "type"'],
+    ['an event without a type', 'run signal r1', "missing required argument 'type'"],
+    ['a time to wait that is none', 'run retry r1 --timeout soon', 'It must be seconds'],
+    ['a time to wait in the past', 'run pause r1 --timeout=-1', 'It must be seconds'],
     ['an address that is none', 'run list --nats localhost', 'NATS_URL'],
   ])('%s', async (_, line, text) => {
     const { code, stdout, stderr } = await home.run(...line.split(' '));

@@ -104,7 +104,7 @@ describe('an instance on an empty data folder, with the sample vault', () => {
     expect(lines(await home.run('run', 'list', '-o', 'ndjson'))).toEqual(runs);
     const table = (await home.run('run', 'list', '--limit', '1')).stdout;
     expect(table).toMatch(
-      /^ID {6}JOB TYPE {4}STATE {6}OUTCOME {4}STARTED {19}ENDED\nnewest {2}vault-sync {2}succeeded {2}succeeded {2}2\S+Z {2}2\S+Z\n$/,
+      /^ID {6}JOB TYPE {4}STATE {6}OUTCOME {4}WAITING {2}STARTED {19}ENDED\nnewest {2}vault-sync {2}succeeded {2}succeeded {2}- {8}2\S+Z {2}2\S+Z\n$/,
     );
   });
 
@@ -145,7 +145,7 @@ describe('an instance on an empty data folder, with the sample vault', () => {
       'succeeded',
     ]);
     expect((await home.run('run', 'history', 'first-sync')).stdout).toMatch(
-      /^TIME +RUN +REV +TYPE +FROM +TO +EVENT\n2\S+Z +vault-sync\/first-sync +1 +started +- +scanning/,
+      /^TIME +RUN +REV +TYPE +FROM +TO +CAUSE +BY\n2\S+Z +vault-sync\/first-sync +1 +started +- +scanning +start command +almanac: first start of this instance\n2\S+Z +vault-sync\/first-sync +2 +transitioned +scanning +reconciling +scanVault done +-\n/,
     );
   });
 

@@ -65,6 +65,31 @@ it('a command of a job type that nobody knew yet is listed, shown, sent again an
   expect(await dlq('redrive', id)).toMatchObject({ code: 3, stderr: expect.stringContaining(`there is no dead letter ${id}`) });
 });
 
+it('a run that has failed is listed with what it said, and redriven it begins anew', async () => {
+  let calls = 0;
+  const failsOnce = stepsJob('fails-once', ['only'], async () => {
+    if (calls++ === 0) throw new Error('the disk was full');
+  });
+  await using own = await hostOn(server, [failsOnce]);
+  await own.start(failsOnce, 'tonight');
+  expect(await own.seen.times('ended')).toEqual(['failed']);
+  await expect.poll(lettersStored).toBe(1);
+  const [letter] = await asked('list', '--origin', 'run', '--code', 'RUN_FAILED');
+  expect(letter).toMatchObject({ jobType: 'fails-once', runId: 'tonight', reason: 'the disk was full', attempts: 1 });
+  expect((await dlq('show', String(letter.id))).stdout).toMatch(/^stack +Error: the disk was full +at /m);
+  expect(await dlq('redrive', '--all', '--code', 'RUN_FAILED', '--yes', '--why', 'made room')).toMatchObject({
+    code: 0,
+    stdout: '1 redriven\n',
+  });
+  expect(await own.seen.times('ended', 2)).toEqual(['failed', 'succeeded']);
+  const restarted = (await own.historyOf(failsOnce, 'tonight'))[2];
+  expect(restarted?.event).toMatchObject({
+    type: 'almanac.run.restarted',
+    data: { actor: { who: expect.stringMatching(/^cli:.+/), why: 'made room' } },
+  });
+  expect(await lettersStored()).toBe(0);
+});
+
 it('many are shown as a plan, and dropped with --yes', async () => {
   await Promise.all([send('cmd.known.start.normal', 'not JSON'), send('cmd.known.start.normal', Uint8Array.of(0x7b, 0xff))]);
   await expect.poll(lettersStored).toBe(2);
@@ -113,7 +138,7 @@ it.each([
   [['drop', '1', '--job', 'known'], 2, 'not both'],
   [['drop', '--all', '--plan', '--yes'], 2, 'cannot be used with'],
   [['redrive', 'all'], 2, 'number that almanac dlq list shows'],
-  [['list', '--origin', 'nowhere'], 2, 'command, run'],
+  [['list', '--origin', 'nowhere'], 2, 'command, signal, run'],
   [['show', '999'], 3, 'there is no dead letter 999'],
 ])('%j ends with %i', async (args, code, text) => {
   expect(await dlq(...args)).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(text) });

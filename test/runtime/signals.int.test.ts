@@ -271,7 +271,7 @@ it('refuses what cannot be, with the reason in a dead letter and to whoever aske
   expect(await ask('{"event":{"type":"approve","by":"x"}}')).toEqual({ state: 'open', outcome: null });
   expect(await ask('{"event":{"type":"dance"}}')).toEqual({
     code: 'EVENT_REFUSED',
-    reason: "run refusing of approval does not listen to 'dance' in state open",
+    reason: "run refusing of approval does not listen to 'dance' in state open; it listens to: approve, close, cancel",
   });
   expect(await lastLetter(host, 'dlq.signal.approval')).toMatchObject({ code: 'EVENT_REFUSED' });
   expect(await ask('{"event":{"type":"xstate.done.actor.publish"}}')).toMatchObject({ code: 'EVENT_REFUSED' });

@@ -79,7 +79,8 @@ function letterOf(
   const headers = plainHeaders(readHeaders);
   const { origin = null, jobType = null } = parseDeadLetterSubject(letterSubject) ?? {};
   const subject = headers['Almanac-Origin-Subject'] ?? null;
-  const [runId, stack] = origin === 'run' ? [headers['Almanac-Run-Id'], headers['Almanac-Stack']] : []; // on others, a sender made them up
+  const ofRun = origin === 'run' || origin === 'signal'; // on others, a sender made them up
+  const [runId, stack] = ofRun ? [headers['Almanac-Run-Id'], headers['Almanac-Stack']] : [];
   return {
     id,
     storedAt,
@@ -98,12 +99,12 @@ function letterOf(
   };
 }
 
-/** A letter may have been written by a stranger: nothing but a command is ever sent where it says, and what continues a run starts one. */
+/** A letter may have been written by a stranger: nothing but a command is ever sent where it says, and of its own kind. */
 function isSendable(subject: string, origin: StoredDeadLetter['origin'], jobType: string | null): boolean {
   if (origin === null || subject.length >= MAX_HEADER_CHARACTERS || !isCommandSubject(subject)) return false; // as long as that, it was cut
   if (origin === 'command') return true;
   const address = parseCommandSubject(subject);
-  return address?.kind === 'start' && address.jobType === jobType;
+  return address?.kind === (origin === 'run' ? 'start' : 'signal') && address.jobType === jobType;
 }
 
 const numberIn = (text = ''): number | null => (/^\d{1,15}$/.test(text) ? Number(text) : null);

@@ -18,7 +18,7 @@ import { isDelivery } from './ack-subject.ts';
 import { lanesInUse, removeLane } from './lanes.ts';
 import { leaseOf } from './lease-of-message.ts';
 import { Outbox } from './outbox.ts';
-import { findStart } from './queued-starts.ts';
+import { queuedStarts } from './queued-starts.ts';
 
 export interface LeaseOptions {
   /** How long an unextended lease is kept. A crashed holder's runs go on elsewhere after this. @default 10_000 */
@@ -54,7 +54,7 @@ export function natsLeases(connection: NatsConnection, manager: JetStreamManager
       const message = await manager.streams.getMessage(commands.name, { seq: command });
       return message !== null;
     },
-    findStart: (jobType, runIdOf, run) => findStart(manager, jobType, runIdOf, run),
+    findStart: queuedStarts(manager).findStart,
   };
 }
 

@@ -1,33 +1,29 @@
-/** Start commands that wait for their turn, or are held. */
 import type { JetStreamManager, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import { commands, startSubject } from '../../../streams/commands.stream.ts';
-import type { Instant, JobTypeId, RunId } from '../../domain/ids.ts';
+import type { Instant } from '../../domain/ids.ts';
 import { LANES } from '../../domain/job-type.ts';
-import type { StoredCommand } from '../../runtime/ports.ts';
+import type { QueuedStarts, StoredCommand } from '../../runtime/ports.ts';
 import { plainHeaders } from './message-headers.ts';
 
-/** Each that waits is one request. */
+/** One request for each command that waits. */
 const MOST_LOOKED_AT = 10_000;
 
-export async function findStart(
-  manager: JetStreamManager,
-  jobType: JobTypeId,
-  runIdOf: (command: StoredCommand) => RunId | undefined,
-  run: RunId,
-): Promise<StoredCommand | undefined> {
-  let looked = 0;
-  for (const lane of LANES) {
-    for (let seq = 1; looked < MOST_LOOKED_AT; looked++) {
-      const query = { seq, next_by_subj: startSubject(jobType, lane) }; // the server takes it here, too; the library's type does not say so
-      const message = await manager.streams.getMessage(commands.name, query as MsgRequest);
-      if (message === null) break;
-      const command = storedCommand(message);
-      if (runIdOf(command) === run) return command;
-      seq = message.seq + 1;
+export const queuedStarts = (manager: JetStreamManager): QueuedStarts => ({
+  async findStart(jobType, runIdOf, run) {
+    let looked = 0;
+    for (const lane of LANES) {
+      for (let seq = 1; looked < MOST_LOOKED_AT; looked++) {
+        const query = { seq, next_by_subj: startSubject(jobType, lane) }; // the server takes it here, too; the library's type does not say so
+        const message = await manager.streams.getMessage(commands.name, query as MsgRequest);
+        if (message === null) break;
+        const command = storedCommand(message);
+        if (runIdOf(command) === run) return command;
+        seq = message.seq + 1;
+      }
     }
-  }
-  return undefined;
-}
+    return undefined;
+  },
+});
 
 const storedCommand = ({ subject, seq, data, time, header }: StoredMsg): StoredCommand => ({
   subject,

@@ -5,6 +5,7 @@
 import type { ConsumerInfo, JetStreamManager, LastForMsgRequest } from '@nats-io/jetstream';
 import { commands } from '../../../streams/commands.stream.ts';
 import { deleteStored } from './delete-stored.ts';
+import { matches } from './subject-filter.ts';
 
 /**
  * Removes them. Resolves to their number. Safe to run by many processes at once.

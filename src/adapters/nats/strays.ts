@@ -2,7 +2,7 @@
  * Commands that no consumer will ever deliver: an unknown job type or lane, a misspelt verb, an id that is none. They lie in the work
  * queue for ever unless somebody looks, so somebody looks now and then and makes dead letters of them (invariant 6).
  */
-import type { ConsumerInfo, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
+import type { ConsumerInfo, JetStreamManager, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import { commands, parseCommandSubject, startSubject } from '../../../streams/commands.stream.ts';
 import { LANES, type Lane, noSuchLane } from '../../domain/job-type.ts';
 import type { DeadLetters, Log } from '../../runtime/ports.ts';
@@ -38,7 +38,7 @@ export async function sweepStrays(
   for (const subject of subjects) {
     if (isTaken(subject)) continue;
     const why = reasonAgainst(subject, isTaken);
-    for (let message = await next(manager, subject); message !== null; message = await next(manager, subject)) {
+    for await (const message of messagesOn(manager, subject)) {
       if (!(await bury(manager, deadLetters, message, why))) continue;
       log.warn({ subject, command: message.seq, reason: why.reason }, 'nobody takes commands on this subject; it is a dead letter now');
       swept++;
@@ -79,8 +79,16 @@ function reasonAgainst(subject: string, isTaken: (subject: string) => boolean): 
     : { code: 'LANE_UNKNOWN', reason: noSuchLane(jobType, address.lane, lanes) };
 }
 
-const next = (manager: JetStreamManager, subject: string): Promise<StoredMsg | null> =>
-  manager.streams.getMessage(commands.name, { last_by_subj: subject });
+/** A subject that looks like a wildcard finds others, too: they are not meant. */
+async function* messagesOn(manager: JetStreamManager, subject: string): AsyncGenerator<StoredMsg> {
+  for (let seq = 1; ; ) {
+    const query = { seq, next_by_subj: subject }; // the server takes it here, too; the library's type does not say so
+    const message = await manager.streams.getMessage(commands.name, query as MsgRequest);
+    if (message === null) return;
+    if (message.subject === subject) yield message;
+    seq = message.seq + 1;
+  }
+}
 
 /** False: somebody else buried it at the same time. The letter is stored once all the same. */
 async function bury(manager: JetStreamManager, deadLetters: DeadLetters, message: StoredMsg, why: Reason): Promise<boolean> {
