@@ -43,7 +43,7 @@ const Settings = z.object({
   /** Copies of each stream on a cluster. */
   ALMANAC_REPLICAS: WholeNumber.pipe(z.number().min(1).max(5)).default(1),
   /** A crashed process's runs go on elsewhere after this many seconds. */
-  ALMANAC_LEASE_SECONDS: z.coerce.number().min(0.5).max(600).default(10),
+  ALMANAC_LEASE_SECONDS: z.coerce.number().min(0.5).max(600).default(6),
   /** Runs at once in this process, over all job types. */
   ALMANAC_MAX_RUNS: WholeNumber.pipe(z.number().min(1).max(100_000)).default(100),
   VAULT_PATH: Text.default(SAMPLE_VAULT),

@@ -51,7 +51,7 @@ function failing(times: number) {
   return { keys, work };
 }
 const threeAttempts = (id: string, work: (input: unknown, context: ActivityContext) => Promise<string>): TestJob =>
-  defineJob({ id, summary: 'for a test', input: z.strictObject({ n: z.int() }), retry: { initialMs: 1, jitter: 'none' } })
+  defineJob({ id, summary: 'for a test', input: z.strictObject({ n: z.int() }), retry: { maxAttempts: 3, initialMs: 1, jitter: 'none' } })
     .step('work', { output: z.string(), run: (args, context) => work(args, context) })
     .build();
 

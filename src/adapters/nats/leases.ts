@@ -21,7 +21,7 @@ import { Outbox } from './outbox.ts';
 import { queuedStarts } from './queued-starts.ts';
 
 export interface LeaseOptions {
-  /** How long an unextended lease is kept. A crashed holder's runs go on elsewhere after this. @default 10_000 */
+  /** How long an unextended lease is kept. A crashed holder's runs go on elsewhere after this. @default 6_000 */
   readonly leaseMs?: number;
 }
 type OpenOptions = Parameters<LeaseSource['open']>[0];
@@ -32,7 +32,7 @@ const REQUEST_EXPIRES_MS = 30_000;
 /** Where feeds compete for slots. Too short for heartbeats. */
 const SHORT_REQUEST_MS = 40;
 /** The server says it is alive at this rate while a request waits; twice without a word, and the request is taken for lost. */
-const HEARTBEAT_MS = 5_000;
+const HEARTBEAT_MS = 2_000;
 const RETRY_MS = 1_000;
 /** JetStream's error code; the client library has no name for it. */
 const CONSUMER_EXISTS = 10_148;
@@ -40,7 +40,7 @@ const CONSUMER_EXISTS = 10_148;
 const LAST_LEASES_MS = 1_000;
 
 export function natsLeases(connection: NatsConnection, manager: JetStreamManager, log: Log, options: LeaseOptions = {}): LeaseSource {
-  const leaseMs = options.leaseMs ?? 10_000;
+  const leaseMs = options.leaseMs ?? 6_000;
   return {
     leaseMs,
     async open(open) {
