@@ -28,7 +28,7 @@ describe('a setting comes from', () => {
     expect(readConfig({})).toEqual({
       dataDir: resolve('data'),
       cacheDir: join(homedir(), '.cache/almanac'),
-      nats: { url: undefined, credentials: undefined, replicas: 1, leaseMs: 10_000 },
+      nats: { url: undefined, credentials: undefined, replicas: 1, leaseMs: 6_000 },
       maxRuns: 100,
       vault: {
         root: SAMPLE_VAULT,
