@@ -2,8 +2,9 @@
  * The blocks of a vault file, exactly as the shared parser of the Python services finds them (contracts §4.2). Their texts and hashes
  * are what the graph holds, so a difference of one character would make every block look changed.
  */
-import { VaultFileError } from '../domain/errors.ts';
+
 import { blockHash } from './block-hash.ts';
+import { VaultFileError } from './errors.ts';
 import { findMarkers, type Marker, type MarkerPrefix } from './markers.ts';
 import { codePointLength, skipWhiteSpace, skipWhiteSpaceBackwards } from './python-text.ts';
 

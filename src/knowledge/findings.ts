@@ -1,5 +1,5 @@
 /** What is wrong with a vault, as data: counted in full, listed up to a limit, so that it fits into the snapshot of a run. */
-import type { VaultFileProblem } from '../domain/errors.ts';
+import type { VaultFileProblem } from './errors.ts';
 
 export type FindingKind =
   | VaultFileProblem

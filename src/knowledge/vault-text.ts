@@ -1,5 +1,5 @@
 /** From the bytes of a vault file to the text that every rule is about. */
-import { VaultFileError } from '../domain/errors.ts';
+import { VaultFileError } from './errors.ts';
 
 // ignoreBOM means "do not treat it specially": it stays in the text as U+FEFF, as it does in Python.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

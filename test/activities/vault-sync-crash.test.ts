@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sqliteGraph } from '../../src/adapters/sqlite/graph.ts';
-import { CheckpointConflictError } from '../../src/domain/errors.ts';
+import { CheckpointConflictError } from '../../src/knowledge/errors.ts';
 import type { Graph } from '../../src/knowledge/ports.ts';
 import { activityContext } from '../support/activity-context.ts';
 import { generateVault } from '../support/generate-vault.ts';

@@ -1,7 +1,7 @@
 /** What every adapter of the graph port owes. `open` gives a second door to the same store, as another process would have. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CheckpointConflictError } from '../../src/domain/errors.ts';
 import { instant } from '../../src/domain/ids.ts';
+import { CheckpointConflictError } from '../../src/knowledge/errors.ts';
 import type { BlockRecord, Graph } from '../../src/knowledge/ports.ts';
 
 export const blockRecord = (overrides: Partial<BlockRecord> = {}): BlockRecord => ({

@@ -1,7 +1,7 @@
 /** A file of the vault as its blocks, or as the reason why it has none. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { VaultFileError } from '../../domain/errors.ts';
 import { parseBlocks, type VaultBlock } from '../../knowledge/blocks.ts';
+import { VaultFileError } from '../../knowledge/errors.ts';
 import type { MarkerPrefix } from '../../knowledge/markers.ts';
 import type { VaultFile } from '../../knowledge/ports.ts';
 import type { ReadFile } from './read-ahead.ts';

@@ -1,5 +1,5 @@
 /** Reading the files of a listing in order, a few at a time: the disk works while we parse. */
-import { VaultFileError } from '../../domain/errors.ts';
+import { VaultFileError } from '../../knowledge/errors.ts';
 import type { VaultFile, VaultFiles } from '../../knowledge/ports.ts';
 
 export type ReadFile = { readonly file: VaultFile; readonly text: string } | { readonly file: VaultFile; readonly error: VaultFileError };

@@ -1,7 +1,7 @@
 /** The graph in one SQLite file: the default, no server needed. Several processes may share the file. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { CheckpointConflictError } from '../../domain/errors.ts';
 import type { Instant } from '../../domain/ids.ts';
+import { CheckpointConflictError } from '../../knowledge/errors.ts';
 import type { BlockRecord, CheckpointWrite, Graph, StoredBlock } from '../../knowledge/ports.ts';
 import { openGraphFile, whenFree } from './open.ts';
 

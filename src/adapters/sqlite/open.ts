@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
-import { GraphBusyError, GraphFileError } from '../../domain/errors.ts';
+import { GraphBusyError, GraphFileError } from '../../knowledge/errors.ts';
 import { migrate } from './schema.ts';
 
 // SQLite's primary result codes.

@@ -1,6 +1,6 @@
 /** Tables of the embedded graph. Append to the list, never edit what has been released: `user_version` counts how many have run. */
 import type { DatabaseSync } from 'node:sqlite';
-import { GraphFileError } from '../../domain/errors.ts';
+import { GraphFileError } from '../../knowledge/errors.ts';
 
 // Nodes that other services create may have an id and nothing else (contracts §7.1), hence the nulls.
 const MIGRATIONS = [

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import { VaultFileError, type VaultFileProblem, VaultNotFoundError } from '../../domain/errors.ts';
+import { VaultFileError, type VaultFileProblem, VaultNotFoundError } from '../../knowledge/errors.ts';
 import type { Finding } from '../../knowledge/findings.ts';
 import type { Tier, VaultFile, VaultFiles } from '../../knowledge/ports.ts';
 import { decodeVaultText } from '../../knowledge/vault-text.ts';

@@ -11,7 +11,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { NatsServerStartError } from '../../../domain/errors.ts';
+import { NatsServerStartError } from './errors.ts';
 import { findNatsServer } from './find.ts';
 import { withKernelLock } from './kernel-lock.ts';
 import { launchServer, READY_MS, untilReady } from './launch.ts';

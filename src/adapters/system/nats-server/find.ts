@@ -1,6 +1,7 @@
 /** Finds a NATS Server binary, or gets one. `NATS_URL`, which makes all of this unnecessary, is the caller's to decide. */
-import { NatsServerNotFoundError, UnusableNatsServerError } from '../../../domain/errors.ts';
+
 import { defaultCacheDir, withInstallLock } from './cache.ts';
+import { NatsServerNotFoundError, UnusableNatsServerError } from './errors.ts';
 import type { Requirement, Search, Source, SourceName } from './source.ts';
 import { cacheSource } from './sources/cache.ts';
 import { fromDebianPackage } from './sources/debian-package.ts';

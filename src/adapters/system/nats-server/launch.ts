@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { NatsServerStartError } from '../../../domain/errors.ts';
+import { NatsServerStartError } from './errors.ts';
 import { lastLines, openLog } from './log-file.ts';
 import { probe, type ServerIdentity } from './probe.ts';
 import { endProcess } from './processes.ts';

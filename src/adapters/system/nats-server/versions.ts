@@ -1,6 +1,7 @@
 /** Which versions of NATS Server will do, and how to ask a binary for its own. */
-import { UnsupportedNatsServerError } from '../../../domain/errors.ts';
+
 import { run } from './command.ts';
+import { UnsupportedNatsServerError } from './errors.ts';
 import type { Requirement } from './source.ts';
 
 /** Debian 12's version. Older ones lack what our guarantees need. */
