@@ -33,7 +33,3 @@ export function viewOf({ jobType, runId, event }: StoredRunEvent, first: StoredR
     ...(snapshot.error && { error: snapshot.error }),
   };
 }
-
-/** Final states by these names count as failure for exit codes and metrics; every other outcome is a success of its kind. */
-const FAILURES: ReadonlySet<string> = new Set(['failed', 'cancelled', 'expired', 'timedOut']);
-export const isFailure = (outcome: string): boolean => FAILURES.has(outcome);
