@@ -14,7 +14,7 @@ import {
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
 import { PARK_AFTER_MS } from '../domain/parking.ts';
-import { concernsOthers, setWake, tellEnd } from './handover.ts';
+import { concernsOthers, setWake, tellEnd, tellRefusal } from './handover.ts';
 import { Holder, type HoldResult } from './holder.ts';
 import type { RunnableJobType } from './job-types.ts';
 import type {
@@ -244,6 +244,11 @@ export class Host {
   async #reject(jobType: JobTypeId, lease: Lease, { code, message }: InvalidCommandError): Promise<void> {
     const { subject, command } = lease;
     this.#options.log.warn({ subject, command, code, reason: message }, 'a start command is refused and becomes a dead letter');
+    try {
+      await tellRefusal(this.#options, jobType, lease, message);
+    } catch (error) {
+      return this.#holdBack(jobType, lease, error);
+    }
     await bury(this.#options, lease, { origin: 'command', jobType, code, reason: message });
   }
 

@@ -5,8 +5,9 @@ import { ConflictError, commandErrorOf, NotFoundError } from '../domain/errors.t
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import type { JobType, Lane } from '../domain/job-type.ts';
 import type { Actor } from '../domain/run-event.ts';
+import { progressOf } from '../domain/run-progress.ts';
 import { parseInput, parseStartCommand } from '../domain/start-command.ts';
-import { isFinal } from '../domain/statechart/snapshot.ts';
+import { describeState, isFinal } from '../domain/statechart/snapshot.ts';
 import { HistoryVerifier } from './history-verifier.ts';
 import type { CommandSender, ReadOptions, ReplyBox, RunHistory, StoredRunEvent } from './ports.ts';
 import { type RunView, viewOf } from './run-view.ts';
@@ -92,7 +93,7 @@ export class Operations {
     const done = new AbortController();
     try {
       await this.startRun(start, replies.address);
-      const ended = this.#untilFinal(start.jobType, start.runId, done.signal);
+      const ended = this.#untilFinal(start.jobType, start.runId, onProgress, done.signal);
       const refused = replies.rejection.then(({ code, reason }) => {
         throw commandErrorOf(code, reason);
       });
@@ -103,13 +104,24 @@ export class Operations {
     }
   }
 
-  async #untilFinal(jobType: JobTypeId, runId: RunId, follow: AbortSignal): Promise<RunView> {
+  async #untilFinal(
+    jobType: JobTypeId,
+    runId: RunId,
+    onProgress: (state: string, progress: Progress) => void,
+    follow: AbortSignal,
+  ): Promise<RunView> {
     let first: StoredRunEvent | undefined;
     let last: StoredRunEvent | undefined;
     await this.#options.history.read({ jobType, runId, follow }, (stored) => {
       first ??= stored;
       last = stored;
-      return isFinal(stored.event.data.snapshot) ? 'stop' : undefined;
+      const { snapshot } = stored.event.data;
+      const progress = progressOf(snapshot);
+      if (progress !== undefined) {
+        const { failed, ...counts } = progress;
+        onProgress(describeState(snapshot.value), failed ? { ...counts, note: `${failed} failed` } : counts);
+      }
+      return isFinal(snapshot) ? 'stop' : undefined;
     });
     return viewOf(last!, first);
   }
@@ -133,24 +145,34 @@ export class Operations {
    * @throws {ConflictError} Several job types have a run of that id. Name the job type.
    */
   async describeRun(runId: RunId, jobType?: JobTypeId): Promise<RunView> {
-    const history = await this.runHistory(runId, jobType);
-    return viewOf(history.at(-1)!, history[0]);
+    const run = { jobType: await this.#jobTypeOf(runId, jobType), runId };
+    let last: StoredRunEvent | undefined;
+    await this.#options.history.read({ ...run, lastPerRun: true }, (stored) => {
+      last = stored;
+      return undefined;
+    });
+    if (last === undefined) throw noSuchRun(runId, jobType);
+    return viewOf(last, await this.#options.history.first(run.jobType, runId));
   }
 
   /** Every event of a run, oldest first. @throws as {@link describeRun} */
   async runHistory(runId: RunId, jobType?: JobTypeId): Promise<StoredRunEvent[]> {
-    const jobTypes = jobType === undefined ? await this.#options.history.jobTypesOf(runId) : [jobType];
-    if (jobTypes.length > 1)
-      throw new ConflictError(`run ${runId} exists in several job types: ${jobTypes.join(', ')}; name one with --job`);
+    const run = { jobType: await this.#jobTypeOf(runId, jobType), runId };
     const history: StoredRunEvent[] = [];
-    if (jobTypes[0] !== undefined) {
-      await this.#options.history.read({ jobType: jobTypes[0], runId }, (stored) => {
-        history.push(stored);
-        return undefined;
-      });
-    }
-    if (history.length === 0) throw new NotFoundError(`there is no run ${runId}${jobType ? ` of ${jobType}` : ''}; see almanac run list`);
+    await this.#options.history.read(run, (stored) => {
+      history.push(stored);
+      return undefined;
+    });
+    if (history.length === 0) throw noSuchRun(runId, jobType);
     return history;
+  }
+
+  async #jobTypeOf(runId: RunId, named: JobTypeId | undefined): Promise<JobTypeId> {
+    if (named !== undefined) return named;
+    const [jobType, ...others] = await this.#options.history.jobTypesOf(runId);
+    if (jobType === undefined) throw noSuchRun(runId);
+    if (others.length === 0) return jobType;
+    throw new ConflictError(`run ${runId} exists in several job types: ${[jobType, ...others].join(', ')}; name one with --job`);
   }
 
   /**
@@ -173,6 +195,9 @@ export class Operations {
     return this.#options.history.read({ ...selection, onForeign }, onEvent);
   }
 }
+
+const noSuchRun = (runId: RunId, jobType?: JobTypeId) =>
+  new NotFoundError(`there is no run ${runId}${jobType ? ` of ${jobType}` : ''}; see almanac run list`);
 
 /** @throws {ConflictError} The same key for something else. */
 function refuseOther(earlier: unknown, wanted: unknown, jobType: JobTypeId, runId: RunId): void {

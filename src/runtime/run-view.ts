@@ -1,5 +1,6 @@
 /** A run as people and programs see it: `almanac run describe -o json`. */
 import type { JobTypeId, RunId } from '../domain/ids.ts';
+import { progressOf, type RunProgress } from '../domain/run-progress.ts';
 import { describeState, isFinal } from '../domain/statechart/snapshot.ts';
 import type { StoredRunEvent } from './ports.ts';
 
@@ -10,6 +11,8 @@ export interface RunView {
   readonly state: string;
   /** Name of the final state, e.g. `succeeded`; null while the run goes on. */
   readonly outcome: string | null;
+  /** Where its statechart keeps it: see {@link progressOf}. */
+  readonly progress?: RunProgress;
   readonly startedAt: string;
   readonly endedAt: string | null;
   readonly input: unknown;
@@ -21,11 +24,13 @@ export interface RunView {
 /** @param first The run's first event, for its input. */
 export function viewOf({ jobType, runId, event }: StoredRunEvent, first: StoredRunEvent | undefined): RunView {
   const { snapshot, outcome, startedAt } = event.data;
+  const progress = progressOf(snapshot);
   return {
     id: runId,
     jobType,
     state: describeState(snapshot.value),
     outcome: outcome ?? null,
+    ...(progress && { progress }),
     startedAt,
     endedAt: isFinal(snapshot) ? event.time : null,
     input: first?.event.data.input ?? null,
