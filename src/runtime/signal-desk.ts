@@ -2,6 +2,7 @@
  * Signals: events from outside for one run, carried out by any process that knows the job type. It appends the transition and tells the
  * holder; if nobody holds the run, it gets a start command again. A signal ends as an event of its run or as a dead letter (invariant 6).
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { type AlmanacError, InvalidCommandError, ReservedEventError, StatechartCodeError, VersionConflictError } from '../domain/errors.ts';
 import type { Instant, RunId, Sequence } from '../domain/ids.ts';
 import { advanceRun, cancelRun, type Decision, type Facts, NOBODY, type Run, runAfter, startRun } from '../domain/run.ts';
@@ -30,6 +31,8 @@ interface Queue {
   last: Promise<void>;
   /** As the last of them left it: thousands of reports to one parent need not load it thousands of times. Others may have moved it since. */
   run: Run | undefined;
+  /** A start command that was there when one of them looked. */
+  command: number | undefined;
 }
 
 interface Applied {
@@ -38,6 +41,8 @@ interface Applied {
   readonly before: Run | undefined;
 }
 
+/** Of two processes with many signals for one run, one goes on without looking, and the other would lose again and again: it waits a little. */
+const MOST_YIELDED_MS = 32;
 /** The streams of commands and events may be led by servers whose clocks differ. */
 const CLOCK_SKEW_MS = 60_000;
 
@@ -54,7 +59,7 @@ export class SignalDesk {
   /** Settles the lease. */
   async hear(lease: Lease): Promise<void> {
     const runId = lease.subject.split('.')[3] as RunId;
-    const queue = this.#queues.get(runId) ?? { last: Promise.resolve(), run: undefined };
+    const queue = this.#queues.get(runId) ?? { last: Promise.resolve(), run: undefined, command: undefined };
     this.#queues.set(runId, queue);
     const turn = queue.last.then(() => this.#carryOut(runId, lease, queue));
     queue.last = turn;
@@ -68,7 +73,7 @@ export class SignalDesk {
     try {
       signal = parseSignal(lease.body);
       const { run, before } = await this.#apply(runId, signal, lease, queue);
-      await this.#leave(run, before);
+      await this.#leave(run, before, queue);
       lease.acknowledge();
       const replyTo = lease.headers[REPLY_TO];
       if (replyTo !== undefined)
@@ -91,7 +96,7 @@ export class SignalDesk {
 
   /** To the state of the run with the signal in it. */
   async #apply(runId: RunId, signal: Signal, lease: Lease, queue: Queue): Promise<Applied> {
-    for (;;) {
+    for (let lost = 0; ; ) {
       const remembered = lease.delivery === 1 ? queue.run : undefined;
       queue.run = undefined;
       const run = remembered ?? (await this.#load(runId)) ?? (await this.#startQueued(runId));
@@ -103,7 +108,10 @@ export class SignalDesk {
         throw decision.refusal;
       }
       const moved = await this.#append(run, decision);
-      if (moved === undefined) continue;
+      if (moved === undefined) {
+        await delay(Math.random() * Math.min(MOST_YIELDED_MS, 2 ** ++lost));
+        continue;
+      }
       if (isFinal(moved.snapshot)) this.#ended(moved);
       queue.run = moved;
       return { run: moved, before: run };
@@ -177,7 +185,7 @@ export class SignalDesk {
   }
 
   /** Nobody may have to find out by chance what the signal led to. */
-  async #leave(run: Run, before: Run | undefined): Promise<void> {
+  async #leave(run: Run, before: Run | undefined, queue: Queue): Promise<void> {
     const { commands, announcer, leases, clock } = this.#options;
     const { lease } = run;
     if (isFinal(run.snapshot)) {
@@ -188,9 +196,12 @@ export class SignalDesk {
       if (run.parked !== undefined) await setWake(this.#options, run, clock.now());
       else await commands.again(run, 'continue', { lane: lease.lane });
       return;
-    } else if (!(await leases.exists(lease.command))) {
-      await commands.again(run, 'continue', { lane: lease.lane });
-      return;
+    } else if (queue.command !== lease.command) {
+      if (!(await leases.exists(lease.command))) {
+        await commands.again(run, 'continue', { lane: lease.lane });
+        return;
+      }
+      queue.command = lease.command;
     }
     announcer.moved(run);
   }
