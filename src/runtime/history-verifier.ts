@@ -4,12 +4,12 @@ import type { JobType } from '../domain/job-type.ts';
 import { type StoredEvent, verifyNext } from '../domain/run.ts';
 import { cloudEventSubject } from '../domain/run-event.ts';
 import { type FoldableStatechart, foldable } from '../domain/statechart/fold.ts';
-import { isFinal } from '../domain/statechart/snapshot.ts';
+import { outcomeOf } from '../domain/statechart/snapshot.ts';
 import type { StoredRunEvent } from './ports.ts';
 
 export class HistoryVerifier {
   readonly #statecharts: ReadonlyMap<string, FoldableStatechart>;
-  /** Last event of each run that goes on; a final one has nothing after it. */
+  /** Last event of each run that may go on: one that has succeeded never does, any other end may be followed by a new beginning. */
   readonly #open = new Map<string, StoredEvent>();
   readonly #problems: string[] = [];
   readonly #reported = new Set<string>();
@@ -38,7 +38,7 @@ export class HistoryVerifier {
       this.#problems.push(problem);
       this.#reported.add(run);
     }
-    if (problem !== undefined || isFinal(event.data.snapshot)) this.#open.delete(run);
+    if (problem !== undefined || outcomeOf(event.data.snapshot) === 'succeeded') this.#open.delete(run);
     else this.#open.set(run, { event, bytes });
   }
 

@@ -26,7 +26,8 @@ export interface Client extends AsyncDisposable {
   readonly publisher: Publisher;
   readonly commands: CommandSender;
   start(job: TestJob, run: string, input?: object): Promise<void>;
-  historyOf(job: TestJob, run: string): Promise<StoredRunEvent[]>;
+  /** @param run @default all of the job type, in the order of the log */
+  historyOf(job: TestJob, run?: string): Promise<StoredRunEvent[]>;
   /** Calls back with each event of a run, until it has ended. */
   followTo(job: TestJob, run: string, onEvent: (stored: StoredRunEvent) => void): Promise<void>;
 }
@@ -45,7 +46,7 @@ export async function clientOn({ url }: { readonly url: string }): Promise<Clien
     start: (job, run, input = {}) => commands.start({ jobType: jobTypeId(job.jobType.id), runId: runId(run), input }),
     async historyOf(job, run) {
       const events: StoredRunEvent[] = [];
-      await history.read({ jobType: jobTypeId(job.jobType.id), runId: run as RunId }, (stored) => void events.push(stored));
+      await history.read({ jobType: jobTypeId(job.jobType.id), runId: run as RunId | undefined }, (stored) => void events.push(stored));
       return events;
     },
     async followTo(job, run, onEvent) {

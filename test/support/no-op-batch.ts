@@ -18,7 +18,9 @@ export async function numbered({ input: { items }, cursor, limit }: { input: { i
   };
 }
 
-export function numberedBatch(child: string, window: number, more: Partial<BatchOptions<typeof input, Json>> = {}): TestJob {
+export type NumberedOptions = Partial<BatchOptions<typeof input, Json>>;
+
+export function numberedBatch(child: string, window: number, more: NumberedOptions = {}): TestJob {
   return defineBatch({ id: 'numbers', summary: 'for a test', input, child, window, list: numbered, ...more });
 }
 
