@@ -1,7 +1,7 @@
 /** Every state that a small batch can come to, by whatever happens in whatever order. */
 import { expect, it } from 'vitest';
 import { describeState, isFinal, outcomeOf, type Snapshot } from '../../../src/domain/statechart/snapshot.ts';
-import { after, ITEMS, jobType, ledgerOf, report, reportsTo, started, stimuliTo, WINDOW } from './batch-model.ts';
+import { after, ITEMS, ledgerOf, report, reportsTo, started, stimuliTo, WINDOW } from './batch-model.ts';
 
 /** States differ when they can lead elsewhere: visits and what was failed of are left out. */
 function keyOf({ value, context, activities, timers }: Snapshot): string {
@@ -101,17 +101,4 @@ it('from every state it can still succeed, fail or be cancelled to the end', () 
   const canEnd = new Set([...states.entries()].flatMap(([key, snapshot]) => (isFinal(snapshot) ? [key] : [])));
   for (const key of canEnd) for (const before of leadsTo.get(key) ?? []) canEnd.add(before);
   expect(canEnd.size).toBe(states.size);
-});
-
-it('is the one diagram that is drawn: the machine has no other states', () => {
-  expect(Object.keys(jobType.machine.states)).toEqual([
-    'running',
-    'stopping',
-    'closing',
-    'succeeded',
-    'completedWithErrors',
-    'failed',
-    'cancelled',
-    'timedOut',
-  ]);
 });
