@@ -211,13 +211,17 @@ class OrderedReader {
     else this.#endIfComplete(pending);
   }
 
-  /** Flow control is answered in order, so a slow reader slows the server down. A heartbeat tells whether the last messages got lost. */
+  /**
+   * Flow control is answered in order, so a slow reader slows the server down. A heartbeat tells whether the last messages got lost, and
+   * that there are no more: server 2.9.10 now and then counts more messages of a filtered consumer than it has.
+   */
   #control(message: Msg): undefined {
     const stalled = message.headers?.get('Nats-Consumer-Stalled');
     if (message.reply) message.respond();
     else if (stalled) this.#connection.publish(stalled);
     const sent = Number(message.headers?.get('Nats-Last-Consumer') || this.#delivered);
     if (sent > this.#delivered) this.open();
+    else if (!message.reply && !stalled) this.#endIfComplete(0);
   }
 
   #endIfComplete(pending = Number.POSITIVE_INFINITY): undefined {
