@@ -88,6 +88,15 @@ it('2,000 items go through a window of 64, in events that do not grow, with an e
   expect(state.messages).toBeLessThanOrEqual(1); // one wake, not one for each time the batch was parked
 });
 
+it('is exact when two processes hear its reports and hold it in turn', async () => {
+  const jobs = batchOf('shared', async (_, { runId: run }) => run, 16);
+  await using one = await hostOn(server, [jobs.parent, jobs.child]);
+  await using other = await hostOn(server, [jobs.parent, jobs.child]);
+  await one.start(jobs.parent, 'b1', { items: 300 });
+  const history = await expectExact(other, jobs, 300, 16);
+  expect(new Set(history.map(({ event }) => event.source)).size).toBe(2);
+});
+
 it('shows how far it is, while it goes on and afterwards', async () => {
   const jobs = batchOf('shown', async (_, { runId: run }) => (run === 'b1-3' ? Promise.reject(new Error('bad')) : run), 4);
   await using host = await hostOn(server, [jobs.parent, jobs.child]);
