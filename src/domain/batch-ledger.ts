@@ -43,6 +43,8 @@ export interface BatchFailure {
 
 export interface BatchLedger {
   readonly input: Json;
+  /** As it was when the batch began: the numbers of its children count on it. */
+  readonly itemsPerChild: number;
   /** In items, not in children. */
   readonly progress: { readonly done: number; readonly failed: number; readonly total?: number };
   readonly childIds: ChildIds;
@@ -69,13 +71,33 @@ export interface BatchLedger {
   readonly error: SerializedError | null;
 }
 
+export interface ListInput {
+  readonly input: Json;
+  readonly cursor: string | null;
+  readonly limit: number;
+}
+export interface StartInput {
+  readonly input: Json;
+  readonly childIds: ChildIds;
+  /** Number of the first of them. */
+  readonly first: number;
+  readonly items: readonly Json[];
+  readonly itemsPerChild: number;
+}
+export interface CancelInput {
+  readonly childIds: ChildIds;
+  readonly children: readonly number[];
+  readonly why: NonNullable<BatchLedger['ending']>;
+}
+
 const MOST_FAILURES_KEPT = 20;
 const LONGEST_MESSAGE = 200;
 /** An event holds the page up to two and a half times: in the context, as what starts children, and what was just listed. */
-const MAX_PAGE_BYTES = 20 * 1024;
+const MAX_PAGE_BYTES = 16 * 1024;
 
-export const newLedger = (input: Json): BatchLedger => ({
+export const newLedger = (input: Json, { itemsPerChild }: BatchSizes): BatchLedger => ({
   input,
+  itemsPerChild,
   progress: { done: 0, failed: 0 },
   childIds: { start: '', end: '' },
   cursor: null,
@@ -103,7 +125,7 @@ export function outstandingChild({ childIds, outstanding }: BatchLedger, child: 
 const half = (window: number) => Math.ceil(window / 2);
 
 /** How many children can be started now; 0 while there is little room, so that one decision starts many. */
-export function startable({ page, complete, outstanding }: BatchLedger, { window, itemsPerChild }: BatchSizes): number {
+export function startable({ page, complete, outstanding, itemsPerChild }: BatchLedger, { window }: BatchSizes): number {
   const room = window - outstanding.length;
   if (room < half(window)) return 0;
   const waiting = page.length / itemsPerChild;
@@ -111,8 +133,19 @@ export function startable({ page, complete, outstanding }: BatchLedger, { window
 }
 
 /** Listed ahead, so that children that could start never wait for a page. */
-export const isPageLow = ({ page, complete }: BatchLedger, { window, itemsPerChild, pageItems }: BatchSizes): boolean =>
-  !complete && page.length < Math.min(half(window) * itemsPerChild, pageItems);
+export const isPageLow = ({ page, complete, itemsPerChild }: BatchLedger, { window, pageItems }: BatchSizes): boolean =>
+  !complete && page.length < Math.min(half(window) * itemsPerChild, fullPage(itemsPerChild, pageItems));
+
+/** Enough for a child, even if the definition has another idea by now. */
+const fullPage = (itemsPerChild: number, pageItems: number) => Math.max(itemsPerChild, pageItems);
+
+export function listInput({ input, cursor, page, itemsPerChild }: BatchLedger, { pageItems }: BatchSizes): ListInput {
+  return { input, cursor, limit: fullPage(itemsPerChild, pageItems) - page.length };
+}
+
+export function startInput({ input, childIds, children, starting, page, itemsPerChild }: BatchLedger): StartInput {
+  return { input, childIds, first: children - starting, items: page.slice(0, starting * itemsPerChild), itemsPerChild };
+}
 
 export const isDone = ({ page, complete, outstanding }: BatchLedger): boolean => complete && page.length === 0 && outstanding.length === 0;
 
@@ -148,14 +181,14 @@ export function withChildren(ledger: BatchLedger, sizes: BatchSizes): Partial<Ba
   return { starting, children: children + starting, outstanding: [...outstanding, ...numbers] };
 }
 
-export const withStarted = ({ page, starting }: BatchLedger, { itemsPerChild }: BatchSizes): Partial<BatchLedger> => ({
+export const withStarted = ({ page, starting, itemsPerChild }: BatchLedger): Partial<BatchLedger> => ({
   page: page.slice(starting * itemsPerChild),
   starting: 0,
 });
 
 /** Counts a child once, because it is outstanding once. A child that the batch itself had cancelled is not done. */
-export function withFinished(ledger: BatchLedger, finished: ChildFinished, { itemsPerChild }: BatchSizes): Partial<BatchLedger> {
-  const { progress, outstanding, listed, failures, ending } = ledger;
+export function withFinished(ledger: BatchLedger, finished: ChildFinished): Partial<BatchLedger> {
+  const { progress, outstanding, listed, failures, ending, itemsPerChild } = ledger;
   const { child, outcome } = finished;
   const number = outstandingChild(ledger, child)!;
   const rest = { outstanding: outstanding.filter((other) => other !== number) };

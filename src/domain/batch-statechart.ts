@@ -6,15 +6,20 @@ import { type AnyEventObject, type AnyStateMachine, assign, not, setup } from 'x
 import {
   type BatchLedger,
   type BatchSizes,
+  type CancelInput,
   type ChildIds,
   hasTooManyFailures,
   isDone,
   isPageLow,
   type ListedPage,
+  type ListInput,
+  listInput,
   newLedger,
   outstandingChild,
   pageProblem,
+  type StartInput,
   startable,
+  startInput,
   withChildren,
   withFinished,
   withPage,
@@ -39,24 +44,6 @@ export interface BatchPlan extends BatchSizes {
   readonly cancelGraceMs: number;
 }
 
-export interface ListInput {
-  readonly input: Json;
-  readonly cursor: string | null;
-  readonly limit: number;
-}
-export interface StartInput {
-  readonly input: Json;
-  readonly childIds: ChildIds;
-  /** Number of the first of them. */
-  readonly first: number;
-  readonly items: readonly Json[];
-}
-export interface CancelInput {
-  readonly childIds: ChildIds;
-  readonly children: readonly number[];
-  readonly why: NonNullable<BatchLedger['ending']>;
-}
-
 type BatchEvent = ChildFinished | { type: 'pause' } | { type: 'resume' } | { type: 'cancel' };
 /** What guards, actions and delays are called with, as far as it is read here. */
 interface Heard {
@@ -65,7 +52,7 @@ interface Heard {
 }
 
 export function batchStatechart(id: string, plan: BatchPlan): AnyStateMachine {
-  const { retry, attemptTimeoutMs, timeoutMs, itemsPerChild } = plan;
+  const { retry, attemptTimeoutMs, timeoutMs } = plan;
   const errorOf = (event: AnyEventObject): SerializedError =>
     'error' in event
       ? serializeError(event.error)
@@ -107,8 +94,8 @@ export function batchStatechart(id: string, plan: BatchPlan): AnyStateMachine {
         ending: endingAs('failed'),
       }),
       addChildren: assign(({ context }) => withChildren(context, plan)),
-      keepStarted: assign(({ context }) => ({ ...withStarted(context, plan), attempts: 0, error: null })),
-      countChild: assign(({ context, event }) => withFinished(context, event as ChildFinished, plan)),
+      keepStarted: assign(({ context }) => ({ ...withStarted(context), attempts: 0, error: null })),
+      countChild: assign(({ context, event }) => withFinished(context, event as ChildFinished)),
       countAttempt: assign({ attempts: ({ context }) => context.attempts + 1 }),
       forgetAttempts: assign({ attempts: 0 }),
       keepError: assign({ error: ({ event }: Heard) => errorOf(event) }),
@@ -125,7 +112,7 @@ export function batchStatechart(id: string, plan: BatchPlan): AnyStateMachine {
   }).createMachine({
     id,
     options: { maxIterations: 100 },
-    context: ({ input }) => newLedger(input),
+    context: ({ input }) => newLedger(input, plan),
     initial: 'running',
     on: {
       'child.finished': { guard: 'isOutstanding', actions: 'countChild' },
@@ -163,7 +150,7 @@ export function batchStatechart(id: string, plan: BatchPlan): AnyStateMachine {
                 invoke: {
                   id: 'listItems',
                   src: 'listItems',
-                  input: ({ context: { input, cursor, page } }): ListInput => ({ input, cursor, limit: plan.pageItems - page.length }),
+                  input: ({ context }) => listInput(context, plan),
                   onDone: [
                     { guard: 'pageFits', target: `#${id}.running.waiting`, actions: 'keepPage' },
                     { target: `#${id}.running.waiting`, actions: 'refusePage' },
@@ -185,12 +172,7 @@ export function batchStatechart(id: string, plan: BatchPlan): AnyStateMachine {
                 invoke: {
                   id: 'startChildren',
                   src: 'startChildren',
-                  input: ({ context: { input, childIds, children, starting, page } }): StartInput => ({
-                    input,
-                    childIds,
-                    first: children - starting,
-                    items: page.slice(0, starting * itemsPerChild),
-                  }),
+                  input: ({ context }) => startInput(context),
                   onDone: { target: `#${id}.running.waiting`, actions: 'keepStarted' },
                   onError: afterFailure(`#${id}.running.waiting`),
                 },

@@ -1,8 +1,8 @@
 /** Many items in a few lines: a source lists them, runs of another job type do the work, and never more than a window of these at a time. */
 import type { z } from 'zod';
 import type { Activities, ActivityContext } from './activity.ts';
-import { type ChildIds, childIdOf, type ListedPage } from './batch-ledger.ts';
-import { type BatchPlan, batchStatechart, type CancelInput, type ListInput, type StartInput } from './batch-statechart.ts';
+import { type CancelInput, type ChildIds, childIdOf, type ListedPage, type ListInput, type StartInput } from './batch-ledger.ts';
+import { type BatchPlan, batchStatechart } from './batch-statechart.ts';
 import type { DefinedJob } from './define-job.ts';
 import { JobTypeError, TerminalError } from './errors.ts';
 import { jobTypeId, MAX_ID_LENGTH } from './ids.ts';
@@ -23,7 +23,7 @@ export interface BatchOptions<Input extends z.ZodType<Json>, Item extends Json> 
   /** The largest page that is asked for. Pages are kept in the run's events, so keep them small. @default what fills the window, at most 500 */
   readonly pageItems?: number;
   /**
-   * The next page of items: the same page for the same cursor, if it is asked for again after a crash. Items are small, together 20 KiB:
+   * The next page of items: the same page for the same cursor, if it is asked for again after a crash. Items are small, together 16 KiB:
    * refer to what is larger. A `total` makes progress a share.
    */
   list(args: ListArguments<z.output<Input>>, context: ActivityContext): Promise<ListedPage & { readonly items: readonly Item[] }>;
@@ -66,14 +66,17 @@ const FIRST_VISIT = 2;
  * @throws {JobTypeError} A number is out of range.
  */
 export function defineBatch<Input extends z.ZodType<Json>, Item extends Json>(options: BatchOptions<Input, Item>): DefinedJob {
-  const { child, lane, window, itemsPerChild = 1, pageItems, list, childInput, maxFailures, maxFailureShare, ...rest } = options;
+  const { child, lane, window, itemsPerChild, pageItems, list, childInput, maxFailures, maxFailureShare, ...rest } = options;
   const { retry, timeoutMs, attemptTimeoutMs, cancelGraceMs, ...jobType } = rest;
   jobTypeId(options.id); // it is part of the names of states, too
-  const inputOf = childInput ?? ((items: readonly Item[]): Json => (itemsPerChild === 1 ? items[0]! : { items }));
-  const startOf = (number: number, items: readonly Json[], { childIds, input }: StartInput) => ({
+  const inputOf = (items: readonly Item[], { input, itemsPerChild }: StartInput): Json => {
+    if (childInput !== undefined) return childInput(items, input as z.output<Input>); // its schema has made it so
+    return itemsPerChild === 1 ? items[0]! : { items };
+  };
+  const startOf = (number: number, items: readonly Json[], start: StartInput) => ({
     jobType: child,
-    runId: childIdOf(childIds, number),
-    input: inputOf(items as readonly Item[], input as z.output<Input>), // the input's schema has made it so, and `list` returned the items
+    runId: childIdOf(start.childIds, number),
+    input: inputOf(items as readonly Item[], start),
     ...(lane && { lane }),
   });
   const activities: Activities = {
@@ -84,9 +87,10 @@ export function defineBatch<Input extends z.ZodType<Json>, Item extends Json>(op
       return page;
     },
     async startChildren(start: StartInput, { children }): Promise<null> {
-      const count = Math.ceil(start.items.length / itemsPerChild);
-      const itemsOf = (index: number) => start.items.slice(index * itemsPerChild, (index + 1) * itemsPerChild);
-      await children.start(Array.from({ length: count }, (_, index) => startOf(start.first + index, itemsOf(index), start)));
+      const { first, items, itemsPerChild } = start;
+      const count = Math.ceil(items.length / itemsPerChild);
+      const itemsOf = (index: number) => items.slice(index * itemsPerChild, (index + 1) * itemsPerChild);
+      await children.start(Array.from({ length: count }, (_, index) => startOf(first + index, itemsOf(index), start)));
       return null;
     },
     async cancelChildren({ childIds, children: numbers, why }: CancelInput, { children }): Promise<null> {

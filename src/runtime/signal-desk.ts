@@ -2,7 +2,6 @@
  * Signals: events from outside for one run, carried out by any process that knows the job type. It appends the transition and tells the
  * holder; if nobody holds the run, it gets a start command again. A signal ends as an event of its run or as a dead letter (invariant 6).
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { type AlmanacError, InvalidCommandError, ReservedEventError, StatechartCodeError, VersionConflictError } from '../domain/errors.ts';
 import type { Instant, RunId, Sequence } from '../domain/ids.ts';
 import { advanceRun, cancelRun, type Decision, type Facts, NOBODY, type Run, runAfter, startRun } from '../domain/run.ts';
@@ -109,7 +108,7 @@ export class SignalDesk {
       }
       const moved = await this.#append(run, decision);
       if (moved === undefined) {
-        await delay(Math.random() * Math.min(MOST_YIELDED_MS, 2 ** ++lost));
+        await yieldFor(Math.random() * Math.min(MOST_YIELDED_MS, 2 ** ++lost));
         continue;
       }
       if (isFinal(moved.snapshot)) this.#ended(moved);
@@ -235,3 +234,5 @@ export class SignalDesk {
 }
 
 const isNobodys = ({ parked, lease }: Run): boolean => parked !== undefined || lease.command === NOBODY;
+
+const yieldFor = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -40,8 +40,8 @@ describe('the statechart', () => {
     const events = [...reports, ...reports, { type: 'pause' }, { type: 'resume' }, { type: 'resume' }];
     const outputs = { openBatch: { start: 'b1-', end: '' }, listItems: { items: ['a', 'b'], next: null } };
     const reached = new Set([
-      ...expectFoldEqualsInterpreter(jobType.machine, {}, { events: [...events, { type: 'cancel' }], seeds: 60, outputs }),
-      ...expectFoldEqualsInterpreter(jobType.machine, {}, { events, seeds: 60, outputs }),
+      ...expectFoldEqualsInterpreter(jobType.machine, {}, { events: [...events, { type: 'cancel' }], seeds: 150, outputs }),
+      ...expectFoldEqualsInterpreter(jobType.machine, {}, { events, seeds: 150, outputs }),
     ]);
     expect(reached.size).toBe(14);
   });
@@ -80,6 +80,17 @@ describe('the statechart', () => {
   });
 });
 
+it('a batch that began with another number of items for a child keeps to it', () => {
+  const before = listed(define({ itemsPerChild: 3, window: 2, pageItems: 6 }), { items: [1, 2, 3, 4, 5, 6], next: 'more' });
+  const now = foldable(define({ window: 2, pageItems: 1 }).jobType.machine);
+  const { activities: starting } = before;
+  expect(starting!.startChildren!.input).toMatchObject({ first: 0, items: [1, 2, 3, 4, 5, 6], itemsPerChild: 3 });
+  const begun = now.step(before, activityDone('startChildren', starting!.startChildren!.visit, null), { at, seed: '' })!.snapshot;
+  expect(begun.activities!.listItems!.input).toEqual({ input: {}, cursor: 'more', limit: 3 });
+  const { context } = now.step(begun, report('b1-1', 'succeeded'), { at, seed: '' })!.snapshot;
+  expect(ledgerOf({ context } as Snapshot).progress).toEqual({ done: 3, failed: 0 });
+});
+
 function listing(statechart: ReturnType<typeof foldable>): Snapshot {
   const { snapshot } = statechart.start({}, { at, seed: '' });
   const { id, visit } = outstanding(snapshot).activities[0]!;
@@ -95,13 +106,13 @@ describe('its activities', () => {
   const childIds = { start: 'b1-', end: '' };
 
   it('start children with their item, or with several', async () => {
-    const start = { input: {}, childIds, first: 7, items: [{ path: 'a' }, { path: 'b' }] };
+    const start = { input: {}, childIds, first: 7, items: [{ path: 'a' }, { path: 'b' }], itemsPerChild: 1 };
     expect((await run(define({ lane: 'low' }), 'startChildren', start)).started).toEqual([
       { jobType: 'work', runId: 'b1-7', input: { path: 'a' }, lane: 'low' },
       { jobType: 'work', runId: 'b1-8', input: { path: 'b' }, lane: 'low' },
     ]);
-    const three = { ...start, items: ['a', 'b', 'c'] };
-    expect((await run(define({ itemsPerChild: 2 }), 'startChildren', three)).started).toEqual([
+    const three = { ...start, items: ['a', 'b', 'c'], itemsPerChild: 2 };
+    expect((await run(define(), 'startChildren', three)).started).toEqual([
       { jobType: 'work', runId: 'b1-7', input: { items: ['a', 'b'] } },
       { jobType: 'work', runId: 'b1-8', input: { items: ['c'] } },
     ]);
