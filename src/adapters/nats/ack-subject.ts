@@ -11,8 +11,6 @@ export interface DeliveryPosition {
   /** Count of what this consumer was sent. */
   readonly consumerSequence: number;
   readonly storedAtMs: number;
-  /** How many of the consumer's selection come after it. */
-  readonly pending: number;
 }
 
 export const isDelivery = (reply: string | undefined): reply is string => reply?.startsWith('$JS.ACK.') ?? false;
@@ -36,7 +34,6 @@ export function deliveryPosition(reply: string, start = numbersStart(reply)): De
     sequence: numberAt(reply, end),
     consumerSequence: numberAt(reply, end),
     storedAtMs: Math.floor(numberAt(reply, end) / 1e6),
-    pending: numberAt(reply, end),
   };
 }
 
