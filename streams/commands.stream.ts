@@ -7,7 +7,7 @@ import type { DeclaredStream } from './declared-stream.ts';
 import { nanosOf } from './nanoseconds.ts';
 
 /** Repeats of a `Nats-Msg-Id` within this time are dropped by the server; later ones become nothing by run id (invariant 5). */
-const DUPLICATE_WINDOW_MS = 2 * 60_000;
+export const DUPLICATE_WINDOW_MS = 2 * 60_000;
 
 /**
  * Requests that wait for somebody to carry them out. A start command stays here until its run is final: whoever holds it

@@ -4,7 +4,7 @@ import { userName } from '../adapters/system/identity.ts';
 import { InvalidCommandError } from '../domain/errors.ts';
 import { type JobTypeId, type RunId, runId } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
-import { isFailure } from '../runtime/run-view.ts';
+import { isFailure } from '../domain/outcome.ts';
 import { EXIT } from './exit-codes.ts';
 import { type Format, printOne } from './output.ts';
 import { progressLine } from './progress-line.ts';

@@ -5,7 +5,8 @@ import { type Service, startService } from '../app.ts';
 import type { Config } from '../config.ts';
 import { type JobTypeId, jobTypeId, type RunId, runId } from '../domain/ids.ts';
 import { nextOccurrence } from '../domain/occurrences.ts';
-import { isFailure, type RunView } from '../runtime/run-view.ts';
+import { isFailure } from '../domain/outcome.ts';
+import type { RunView } from '../runtime/run-view.ts';
 import { EXIT, textOf } from './exit-codes.ts';
 import { configOf } from './session.ts';
 

@@ -28,6 +28,16 @@ export const StartCommand = z
   .refine(({ again, key }) => again === undefined || key !== undefined, '"again" needs the key of a run');
 export type StartCommand = z.output<typeof StartCommand>;
 
+/** The child that a command would have started, whatever is wrong with the rest of it; undefined: it names none. Never throws. */
+export function childNamedIn(body: Uint8Array): { readonly runId: RunId; readonly parent: Parent } | undefined {
+  try {
+    const { key, parent } = z.looseObject({ key: StartCommand.shape.key, parent: Parent }).parse(JSON.parse(decoder.decode(body)));
+    return key && { runId: key, parent };
+  } catch {
+    return undefined;
+  }
+}
+
 /** State is small: what does not fit into an event does not fit into a command either. */
 export const MAX_INPUT_BYTES = 48 * 1024;
 

@@ -3,12 +3,14 @@
  * event sees to it before acknowledging the command that led there, so a crash in between only repeats it.
  */
 import { RUN_FAILED } from '../domain/dead-letter.ts';
-import type { Instant } from '../domain/ids.ts';
+import type { Instant, JobTypeId } from '../domain/ids.ts';
+import { REFUSED } from '../domain/outcome.ts';
 import { NOBODY, type Run } from '../domain/run.ts';
 import { readRunEvent } from '../domain/run-event.ts';
 import { CHILD_FINISHED, type ChildFinished } from '../domain/signal.ts';
+import { childNamedIn } from '../domain/start-command.ts';
 import { describeState, outcomeOf, type Snapshot } from '../domain/statechart/snapshot.ts';
-import type { CommandSender, DeadLetter, DeadLetters, RunLog } from './ports.ts';
+import type { CommandSender, DeadLetter, DeadLetters, Lease, RunLog } from './ports.ts';
 
 export interface HandoverOptions {
   readonly commands: CommandSender;
@@ -37,6 +39,21 @@ export async function tellEnd(options: HandoverOptions, run: Run, stack?: string
   if (parent === undefined) return;
   const event: ChildFinished = { type: CHILD_FINISHED, child: runId, jobType, outcome, ...reportedOutput(snapshot) };
   await options.commands.signal(parent, { event: { ...event }, optional: true, messageId: `${jobType}/${runId}/end/${revision}` });
+}
+
+/** A child that will never begin: its parent must not wait for it. @throws {StorageRefusedError} as every command */
+export async function tellRefusal({ commands }: Pick<HandoverOptions, 'commands'>, jobType: JobTypeId, lease: Lease, message: string) {
+  const named = childNamedIn(lease.body);
+  if (named === undefined) return;
+  const { runId, parent } = named;
+  const event: ChildFinished = {
+    type: CHILD_FINISHED,
+    child: runId,
+    jobType,
+    outcome: REFUSED,
+    output: { error: { message: message.slice(0, MAX_REPORTED_OUTPUT_CHARACTERS) } },
+  };
+  await commands.signal(parent, { event: { ...event }, optional: true, messageId: `${jobType}/${runId}/refused/${lease.command}` });
 }
 
 /** The run's first command, as far as the log keeps it. Sending it again begins the run anew. */

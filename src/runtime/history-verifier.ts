@@ -7,7 +7,6 @@ import { cloudEventSubject } from '../domain/run-event.ts';
 import type { FoldableStatechart } from '../domain/statechart/fold.ts';
 import { outcomeOf } from '../domain/statechart/snapshot.ts';
 import type { StoredRunEvent } from './ports.ts';
-import { isFailure } from './run-view.ts';
 
 export interface Verdict {
   readonly runs: number;
@@ -56,8 +55,7 @@ export class HistoryVerifier {
       this.#problems.push(problem);
       this.#reported.add(run);
     }
-    const outcome = outcomeOf(event.data.snapshot);
-    if (problem !== undefined || (outcome !== undefined && !isFailure(outcome))) this.#open.delete(run);
+    if (problem !== undefined || outcomeOf(event.data.snapshot) === 'succeeded') this.#open.delete(run);
     else this.#open.set(run, { event, bytes });
   }
 

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { InvalidCommandError, SnapshotTooLargeError, VersionConflictError } from '../domain/errors.ts';
 import type { Instant, JobTypeId, RunId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
+import { isFailure } from '../domain/outcome.ts';
 import { isAsleep } from '../domain/parking.ts';
 import { advanceRun, type Decision, type Facts, NOBODY, type Run, restartRun, resumeRun, runAfter, startRun } from '../domain/run.ts';
 import type { Actor, LeaseMark, Parent, RunEventData } from '../domain/run-event.ts';
@@ -16,7 +17,6 @@ import type { RunnableDefinition, RunnableJobType } from './job-types.ts';
 import { Mailbox } from './mailbox.ts';
 import { Outside } from './outside.ts';
 import type { Announcer, Clock, CommandSender, Identity, Log, RunLog, RunObserver } from './ports.ts';
-import { isFailure } from './run-view.ts';
 
 export interface HolderOptions extends Pick<RunnableJobType, 'definitions' | 'registered' | 'statechart' | 'activities'> {
   readonly jobType: JobTypeId;

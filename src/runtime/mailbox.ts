@@ -11,6 +11,7 @@ export class Mailbox {
 
   put(heard: Heard): void {
     if (this.#closed) return; // the holder has stopped: the next one starts what is outstanding again
+    if (heard === 'moved' && this.#heard.includes('moved')) return; // one look sees everything that has happened before it
     this.#heard.push(heard);
     this.#wake?.();
   }

@@ -5,8 +5,9 @@ import { ConflictError, commandErrorOf, InvalidCommandError } from '../domain/er
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import { type JobType, jobTypeOf, type Lane, laneLimits, noSuchLane } from '../domain/job-type.ts';
 import type { Actor } from '../domain/run-event.ts';
+import { progressOf } from '../domain/run-progress.ts';
 import { parseInput, parseStartCommand } from '../domain/start-command.ts';
-import { isFinal } from '../domain/statechart/snapshot.ts';
+import { describeState, isFinal } from '../domain/statechart/snapshot.ts';
 import { checkDefinitions, type InFlight } from './definition-check.ts';
 import { HistoryVerifier, type Verdict } from './history-verifier.ts';
 import type { AlertHistory, CommandSender, ReadOptions, ReplyBox, RunHistory, StoredRunEvent } from './ports.ts';
@@ -94,7 +95,7 @@ export class Operations {
     const done = new AbortController();
     try {
       await this.startRun(start, replies.address);
-      const ended = this.#untilFinal(start.jobType, start.runId, done.signal);
+      const ended = this.#untilFinal(start.jobType, start.runId, onProgress, done.signal);
       const refused = replies.rejection.then(({ code, reason }) => {
         throw commandErrorOf(code, reason);
       });
@@ -105,13 +106,24 @@ export class Operations {
     }
   }
 
-  async #untilFinal(jobType: JobTypeId, runId: RunId, follow: AbortSignal): Promise<RunView> {
+  async #untilFinal(
+    jobType: JobTypeId,
+    runId: RunId,
+    onProgress: (state: string, progress: Progress) => void,
+    follow: AbortSignal,
+  ): Promise<RunView> {
     let first: StoredRunEvent | undefined;
     let last: StoredRunEvent | undefined;
     await this.#options.history.read({ jobType, runId, follow }, (stored) => {
       first ??= stored;
       last = stored;
-      return isFinal(stored.event.data.snapshot) ? 'stop' : undefined;
+      const { snapshot } = stored.event.data;
+      const progress = progressOf(snapshot);
+      if (progress !== undefined) {
+        const { failed, ...counts } = progress;
+        onProgress(describeState(snapshot.value), failed ? { ...counts, note: `${failed} failed` } : counts);
+      }
+      return isFinal(snapshot) ? 'stop' : undefined;
     });
     return viewOf(last!, first);
   }
@@ -135,10 +147,10 @@ export class Operations {
    * @throws {ConflictError} Several job types have a run of that id. Name the job type.
    */
   async describeRun(runId: RunId, jobType?: JobTypeId): Promise<RunDescription> {
-    const history = await this.runHistory(runId, jobType);
-    const last = history.at(-1)!;
-    const alert = isFinal(last.event.data.snapshot) ? undefined : await this.#options.alerts.last(last.jobType, last.runId, last.sequence);
-    return { ...viewOf(last, history[0]), held: alert === undefined ? null : heldBy(alert) };
+    const last = await this.#lastOf(runId, jobType);
+    const first = await this.#options.history.first(last.jobType, runId);
+    const alert = isFinal(last.event.data.snapshot) ? undefined : await this.#options.alerts.last(last.jobType, runId, last.sequence);
+    return { ...viewOf(last, first), held: alert === undefined ? null : heldBy(alert) };
   }
 
   /** Whether the code at hand can continue the runs in flight: what to ask before it is deployed. */
@@ -152,22 +164,37 @@ export class Operations {
    * @throws as {@link describeRun}
    */
   async runDiagram(runId: RunId, jobType?: JobTypeId): Promise<string> {
-    const last = (await this.runHistory(runId, jobType)).at(-1)!;
+    const last = await this.#lastOf(runId, jobType);
     return runDiagramOf(last, jobTypeOf(this.#options.jobTypes, last.jobType));
+  }
+
+  async #lastOf(runId: RunId, jobType: JobTypeId | undefined): Promise<StoredRunEvent> {
+    const run = { jobType: await this.#jobTypeOf(runId, jobType), runId };
+    let last: StoredRunEvent | undefined;
+    await this.#options.history.read({ ...run, lastPerRun: true }, (stored) => {
+      last = stored;
+      return undefined;
+    });
+    if (last === undefined) throw noSuchRun(runId, jobType);
+    return last;
   }
 
   /** Every event of a run, oldest first. @throws as {@link describeRun} */
   async runHistory(runId: RunId, jobType?: JobTypeId): Promise<StoredRunEvent[]> {
-    const of = jobType ?? onlyOne(await this.#options.history.jobTypesOf(runId), runId);
+    const run = { jobType: await this.#jobTypeOf(runId, jobType), runId };
     const history: StoredRunEvent[] = [];
-    if (of !== undefined) {
-      await this.#options.history.read({ jobType: of, runId }, (stored) => {
-        history.push(stored);
-        return undefined;
-      });
-    }
+    await this.#options.history.read(run, (stored) => {
+      history.push(stored);
+      return undefined;
+    });
     if (history.length === 0) throw noSuchRun(runId, jobType);
     return history;
+  }
+
+  async #jobTypeOf(runId: RunId, named: JobTypeId | undefined): Promise<JobTypeId> {
+    const jobType = named ?? onlyOne(await this.#options.history.jobTypesOf(runId), runId);
+    if (jobType === undefined) throw noSuchRun(runId, named);
+    return jobType;
   }
 
   /**

@@ -2,11 +2,12 @@
 import { type AlmanacError, ConflictError, commandErrorOf, NotFoundError } from '../domain/errors.ts';
 import type { Instant, JobTypeId, RunId } from '../domain/ids.ts';
 import type { JobType } from '../domain/job-type.ts';
+import { isFailure } from '../domain/outcome.ts';
 import type { Actor } from '../domain/run-event.ts';
 import { CANCEL, parseSignal, RETRY, type Signal } from '../domain/signal.ts';
 import { outcomeOf } from '../domain/statechart/snapshot.ts';
 import type { Clock, CommandSender, QueuedStarts, ReplyBox, RunAddress, RunHistory, RunLog, StoredRunEvent } from './ports.ts';
-import { isFailure, viewOf } from './run-view.ts';
+import { viewOf } from './run-view.ts';
 import { queuedRunId } from './start-request.ts';
 import { noSuchRun, onlyOne } from './which-job-type.ts';
 

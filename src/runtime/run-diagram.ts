@@ -1,12 +1,12 @@
 /** The statechart of a run as a picture, with where the run is. */
 import { ConflictError } from '../domain/errors.ts';
 import type { JobType } from '../domain/job-type.ts';
+import { isFailure } from '../domain/outcome.ts';
 import { definitionHash } from '../domain/statechart/definition-hash.ts';
 import { stateDiagram } from '../domain/statechart/diagram.ts';
 import { machineShape } from '../domain/statechart/shape.ts';
 import { outcomeOf } from '../domain/statechart/snapshot.ts';
 import type { StoredRunEvent } from './ports.ts';
-import { isFailure } from './run-view.ts';
 
 /**
  * @param last The run's last event.

@@ -1,5 +1,6 @@
 /** A run as people and programs see it: `almanac run describe -o json`. */
 import type { JobTypeId, RunId } from '../domain/ids.ts';
+import { progressOf, type RunProgress } from '../domain/run-progress.ts';
 import { describeState, isFinal } from '../domain/statechart/snapshot.ts';
 import type { Alert, StoredRunEvent } from './ports.ts';
 
@@ -12,6 +13,8 @@ export interface RunView {
   readonly outcome: string | null;
   /** Nobody holds the run: it waits until then (ISO 8601, UTC), or, where that is null, for a signal alone. Null while it is held or over. */
   readonly waiting: { readonly until: string | null } | null;
+  /** Where its statechart keeps it: see {@link progressOf}. */
+  readonly progress?: RunProgress;
   readonly startedAt: string;
   readonly endedAt: string | null;
   readonly input: unknown;
@@ -37,12 +40,14 @@ export function heldBy({ jobType, summary, facts: { code, state } }: Alert): Run
 /** @param first The run's first event, for its input. */
 export function viewOf({ jobType, runId, event }: StoredRunEvent, first: StoredRunEvent | undefined): RunView {
   const { snapshot, outcome, parked, startedAt } = event.data;
+  const progress = progressOf(snapshot);
   return {
     id: runId,
     jobType,
     state: describeState(snapshot.value),
     outcome: outcome ?? null,
     waiting: parked === undefined ? null : { until: parked.until },
+    ...(progress && { progress }),
     startedAt,
     endedAt: isFinal(snapshot) ? event.time : null,
     input: first?.event.data.input ?? null,
@@ -50,7 +55,3 @@ export function viewOf({ jobType, runId, event }: StoredRunEvent, first: StoredR
     ...(snapshot.error && { error: snapshot.error }),
   };
 }
-
-/** Final states by these names count as failure for exit codes and metrics; every other outcome is a success of its kind. */
-const FAILURES: ReadonlySet<string> = new Set(['failed', 'cancelled', 'expired', 'timedOut']);
-export const isFailure = (outcome: string): boolean => FAILURES.has(outcome);

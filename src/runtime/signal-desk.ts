@@ -9,7 +9,7 @@ import {
   SnapshotTooLargeError,
   VersionConflictError,
 } from '../domain/errors.ts';
-import { isSafeToken, type RunId, type Sequence } from '../domain/ids.ts';
+import { type Instant, isSafeToken, type RunId, type Sequence } from '../domain/ids.ts';
 import { advanceRun, cancelRun, type Decision, type Facts, NOBODY, type Run, runAfter, startRun } from '../domain/run.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
 import { CANCEL, parseSignal, type Signal } from '../domain/signal.ts';
@@ -36,11 +36,30 @@ export interface SignalDeskOptions extends UnusableOptions {
   readonly policy: RunPolicy;
 }
 
+/** Signals of one run are carried out in the order they came in. */
+interface Queue {
+  last: Promise<void>;
+  /** As the last of them left it: thousands of reports to one parent need not load it thousands of times. Others may have moved it since. */
+  run: Run | undefined;
+  /** A start command that was there when one of them looked. */
+  command: number | undefined;
+}
+
+interface Applied {
+  readonly run: Run;
+  /** As it was; undefined: an earlier delivery of the signal was carried out. */
+  readonly before: Run | undefined;
+}
+
+/** Of two processes with many signals for one run, one goes on without looking, and the other would lose again and again: it waits a little. */
+const MOST_YIELDED_MS = 32;
+/** The streams of commands and events may be led by servers whose clocks differ. */
+const CLOCK_SKEW_MS = 60_000;
+
 export class SignalDesk {
   readonly #options: SignalDeskOptions;
   readonly #jobType: RunnableJobType;
-  /** Signals of one run are carried out in the order they came in. */
-  readonly #last = new Map<RunId, Promise<void>>();
+  readonly #queues = new Map<RunId, Queue>();
 
   constructor(options: SignalDeskOptions, jobType: RunnableJobType) {
     this.#options = options;
@@ -50,20 +69,22 @@ export class SignalDesk {
   /** Settles the lease. */
   async hear(lease: Lease): Promise<void> {
     const runId = lease.subject.split('.')[3] as RunId;
-    const turn = (this.#last.get(runId) ?? Promise.resolve()).then(() => this.#carryOut(runId, lease));
-    this.#last.set(runId, turn);
+    const queue = this.#queues.get(runId) ?? { last: Promise.resolve(), run: undefined, command: undefined };
+    this.#queues.set(runId, queue);
+    const turn = queue.last.then(() => this.#carryOut(runId, lease, queue));
+    queue.last = turn;
     await turn;
-    if (this.#last.get(runId) === turn) this.#last.delete(runId);
+    if (queue.last === turn) this.#queues.delete(runId);
   }
 
-  async #carryOut(runId: RunId, lease: Lease): Promise<void> {
+  async #carryOut(runId: RunId, lease: Lease, queue: Queue): Promise<void> {
     const { announcer, log } = this.#options;
     let signal: Signal | undefined;
     try {
       if (!isSafeToken(runId)) throw noRunId(lease.subject);
       signal = parseSignal(lease.body);
-      const run = await this.#apply(runId, signal, lease);
-      await this.#leave(run);
+      const { run, before } = await this.#apply(runId, signal, lease, queue);
+      await this.#leave(run, before, queue);
       lease.acknowledge();
       const replyTo = lease.headers[REPLY_TO];
       if (replyTo !== undefined)
@@ -86,24 +107,35 @@ export class SignalDesk {
   }
 
   /** To the state of the run with the signal in it. */
-  async #apply(runId: RunId, signal: Signal, lease: Lease): Promise<Run> {
-    for (;;) {
-      const run = (await this.#load(runId)) ?? (await this.#startQueued(runId));
+  async #apply(runId: RunId, signal: Signal, lease: Lease, queue: Queue): Promise<Applied> {
+    for (let lost = 0; ; ) {
+      const remembered = lease.delivery === 1 ? queue.run : undefined;
+      queue.run = undefined;
+      const run = remembered ?? (await this.#load(runId)) ?? (await this.#startQueued(runId));
       if (run === undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${this.#jobType.id}`);
-      if (lease.delivery > 1 && (await this.#isApplied(run, lease))) return run;
-      if (isFinal(run.snapshot)) {
-        const ended = `run ${runId} of ${this.#jobType.id} has ended as ${outcomeOf(run.snapshot)}`;
-        throw new InvalidCommandError('RUN_FINISHED', `${ended}: ${signal.event.type} comes too late`);
+      if (lease.delivery > 1 && (await this.#isApplied(run, lease))) return { run, before: undefined };
+      const decision = this.#decide(run, signal, lease);
+      if ('refusal' in decision) {
+        if (remembered !== undefined) continue;
+        throw decision.refusal;
       }
-      const moved = await this.#append(run, this.#decide(run, signal, lease));
-      if (moved === undefined) continue;
+      const moved = await this.#append(run, decision);
+      if (moved === undefined) {
+        await yieldFor(Math.random() * Math.min(MOST_YIELDED_MS, 2 ** ++lost));
+        continue;
+      }
       if (isFinal(moved.snapshot)) this.#ended(moved);
-      return moved;
+      queue.run = moved;
+      return { run: moved, before: run };
     }
   }
 
-  /** @throws {InvalidCommandError} The run does not listen to it, or cannot keep what it says. */
-  #decide(run: Run, { event, actor }: Signal, lease: Lease): Decision {
+  /** @throws {InvalidCommandError} Nobody outside may send such an event, or the run cannot keep what it says. */
+  #decide(run: Run, { event, actor }: Signal, lease: Lease): Decision | { readonly refusal: InvalidCommandError } {
+    if (isFinal(run.snapshot)) {
+      const ended = `run ${run.runId} of ${run.jobType} has ended as ${outcomeOf(run.snapshot)}`;
+      return { refusal: new InvalidCommandError('RUN_FINISHED', `${ended}: ${event.type} comes too late`) };
+    }
     const statechart = this.#jobType.registered.get(run.definition)?.statechart;
     const mark = run.parked === undefined ? run.lease : { ...run.lease, command: NOBODY, delivery: 0 };
     const facts = { ...this.#facts(mark), command: lease.command, actor };
@@ -113,7 +145,7 @@ export class SignalDesk {
     const accepted = statechart ? acceptedEvents(statechart, run.snapshot) : [];
     const why = statechart ? refusalOf(event.type, run, accepted) : 'began on another definition, which is not known here';
     const listensTo = [...new Set([...accepted, CANCEL])].join(', ');
-    throw new InvalidCommandError('EVENT_REFUSED', `run ${run.runId} of ${run.jobType} ${why}; it listens to: ${listensTo}`);
+    return { refusal: new InvalidCommandError('EVENT_REFUSED', `run ${run.runId} of ${run.jobType} ${why}; it listens to: ${listensTo}`) };
   }
 
   /**
@@ -145,9 +177,10 @@ export class SignalDesk {
   }
 
   /** Whether an earlier delivery got as far as the log. */
-  async #isApplied({ jobType, runId }: Run, { command }: Lease): Promise<boolean> {
+  async #isApplied({ jobType, runId }: Run, { command, publishedAt }: Lease): Promise<boolean> {
     let applied = false;
-    await this.#options.history.read({ jobType, runId }, ({ event }) => {
+    const since = Math.max(0, publishedAt - CLOCK_SKEW_MS) as Instant;
+    await this.#options.history.read({ jobType, runId, since }, ({ event }) => {
       const { cause } = event.data;
       applied = 'command' in cause && cause.command === command;
       return applied ? 'stop' : undefined;
@@ -156,18 +189,23 @@ export class SignalDesk {
   }
 
   /** Nobody may have to find out by chance what the signal led to. */
-  async #leave(run: Run): Promise<void> {
+  async #leave(run: Run, before: Run | undefined, queue: Queue): Promise<void> {
     const { commands, announcer, leases, clock } = this.#options;
     const { lease } = run;
     if (isFinal(run.snapshot)) {
       if (concernsOthers(run)) await tellEnd(this.#options, run);
+    } else if (before !== undefined && isNobodys(before) && before.parked?.until === run.parked?.until) {
+      return; // needs the same as before: whoever led there sees to it
     } else if (lease.command === NOBODY) {
       if (run.parked !== undefined) await setWake(this.#options, run, clock.now());
       else await commands.again(run, 'continue', { lane: lease.lane });
       return;
-    } else if (!(await leases.exists(lease.command))) {
-      await commands.again(run, 'continue', { lane: lease.lane });
-      return;
+    } else if (queue.command !== lease.command) {
+      if (!(await leases.exists(lease.command))) {
+        await commands.again(run, 'continue', { lane: lease.lane });
+        return;
+      }
+      queue.command = lease.command;
     }
     announcer.moved(run);
   }
@@ -221,3 +259,7 @@ const noRunId = (subject: string) =>
     'COMMAND_SUBJECT_UNKNOWN',
     `${subject} names no run: the last part must be a run id, of lower-case letters, digits, "-" and "_"`,
   );
+
+const isNobodys = ({ parked, lease }: Run): boolean => parked !== undefined || lease.command === NOBODY;
+
+const yieldFor = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -6,7 +6,7 @@ import { type AlmanacError, InvalidCommandError } from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
-import { concernsOthers, type HandoverOptions, setWake, tellEnd } from './handover.ts';
+import { concernsOthers, type HandoverOptions, setWake, tellEnd, tellRefusal } from './handover.ts';
 import { Holder, type HolderOptions, type HoldResult } from './holder.ts';
 import type { RunnableJobType } from './job-types.ts';
 import type { Alert, Alerts, Lease, LeaseSource, RateLimiter, RunAddress } from './ports.ts';
@@ -168,6 +168,11 @@ export class StartDesk {
   async #reject(jobType: JobTypeId, lease: Lease, { code, message }: InvalidCommandError): Promise<void> {
     const { subject, command } = lease;
     this.#options.log.warn({ subject, command, code, reason: message }, 'a start command is refused and becomes a dead letter');
+    try {
+      await tellRefusal(this.#options, jobType, lease, message);
+    } catch (error) {
+      return this.#holdBack(jobType, lease, error);
+    }
     await bury(this.#options, lease, { origin: 'command', jobType, code, reason: message });
   }
 

@@ -155,14 +155,16 @@ function delivered(job: TestJob, run: string, type: string, delivery: number): L
   };
 }
 
-async function deskOn(client: Client, { jobType, activities }: TestJob): Promise<SignalDesk> {
+/** @param meanwhile Happens after the desk has appended to a held run, before it is done with the signal. */
+async function deskOn(client: Client, { jobType, activities }: TestJob, meanwhile = async () => {}): Promise<SignalDesk> {
   const { connection, manager, publisher, commands } = client;
   const log = sightingLog(new Sightings());
+  const leases = natsLeases(connection, manager, log);
   return new SignalDesk(
     {
       runs: natsRunLog(publisher, manager),
       history: natsRunHistory(connection, manager),
-      leases: natsLeases(connection, manager, log),
+      leases: { ...leases, exists: (command) => meanwhile().then(() => leases.exists(command)) },
       commands,
       clock: systemClock,
       identity: processIdentity(),
@@ -205,6 +207,37 @@ it('is heard once, though it was delivered again because its acknowledgement was
     expect(lease.settled).toEqual(['acknowledged']);
   }
   expect(types(await client.historyOf(approvalJob, 'twice'))).toEqual(['started', 'transitioned']);
+});
+
+it('meets the run as it is, though others have moved it since the signal before', async () => {
+  const { seen, work } = untilAborted();
+  const machine = setup({ actors: { work: activity<undefined, unknown>() }, actions: { count: assign({ heard: 1 }) } }).createMachine({
+    id: 'moved-on',
+    context: { heard: 0 },
+    options: { maxIterations: 100 },
+    initial: 'held',
+    states: {
+      held: {
+        invoke: { id: 'work', src: 'work', onError: 'failed' },
+        initial: 'closed',
+        states: { closed: { on: { knock: { actions: 'count' }, open: 'opened' } }, opened: { on: { enter: { actions: 'count' } } } },
+      },
+      failed: { type: 'final' },
+    },
+  });
+  const job = jobOf(machine, { work });
+  await using host = await hostOn(server, [job]);
+  await host.start(job, 'r1');
+  await seen.times('started');
+  const other = await deskOn(host, job);
+  const desk = await deskOn(host, job, () => other.hear(delivered(job, 'r1', 'open', 1)));
+  const enter = delivered(job, 'r1', 'enter', 1);
+  await Promise.all([desk.hear(delivered(job, 'r1', 'knock', 1)), desk.hear(enter)]);
+  const heard = (await host.historyOf(job, 'r1')).map(({ event }) => event.data.event?.type);
+  expect([heard, enter.settled]).toEqual([['xstate.init', 'knock', 'open', 'enter'], ['acknowledged']]);
+  await signal(host, job, 'r1', 'cancel');
+  await host.seen.times('ended');
+  await nothingLeft(host);
 });
 
 it('is effective although the holder is cut off: whoever takes over finds it in the log', async () => {

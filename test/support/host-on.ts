@@ -15,6 +15,7 @@ import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { jobTypeId, type RunId, runId } from '../../src/domain/ids.ts';
+import { isFinal } from '../../src/domain/statechart/snapshot.ts';
 import { Host, type HostOptions } from '../../src/runtime/host.ts';
 import { runnable } from '../../src/runtime/job-types.ts';
 import type { CommandSender, Identity, Log, StoredRunEvent } from '../../src/runtime/ports.ts';
@@ -27,7 +28,10 @@ export interface Client extends AsyncDisposable {
   readonly publisher: Publisher;
   readonly commands: CommandSender;
   start(job: TestJob, run: string, input?: object): Promise<void>;
-  historyOf(job: TestJob, run: string): Promise<StoredRunEvent[]>;
+  /** @param run @default all of the job type, in the order of the log */
+  historyOf(job: TestJob, run?: string): Promise<StoredRunEvent[]>;
+  /** Calls back with each event of a run, until it has ended. */
+  followTo(job: TestJob, run: string, onEvent: (stored: StoredRunEvent) => void): Promise<void>;
 }
 
 export async function clientOn({ url }: { readonly url: string }): Promise<Client> {
@@ -44,8 +48,16 @@ export async function clientOn({ url }: { readonly url: string }): Promise<Clien
     start: (job, run, input = {}) => commands.start({ jobType: jobTypeId(job.jobType.id), runId: runId(run), input }),
     async historyOf(job, run) {
       const events: StoredRunEvent[] = [];
-      await history.read({ jobType: jobTypeId(job.jobType.id), runId: run as RunId }, (stored) => void events.push(stored));
+      await history.read({ jobType: jobTypeId(job.jobType.id), runId: run as RunId | undefined }, (stored) => void events.push(stored));
       return events;
+    },
+    async followTo(job, run, onEvent) {
+      const follow = new AbortController();
+      await history.read({ jobType: jobTypeId(job.jobType.id), runId: run as RunId, follow: follow.signal }, (stored) => {
+        onEvent(stored);
+        return isFinal(stored.event.data.snapshot) ? 'stop' : undefined;
+      });
+      follow.abort();
     },
     async [Symbol.asyncDispose]() {
       publisher.close();

@@ -1,8 +1,8 @@
 /** What a model lacks: empty lists are what one wants. */
 import type { AnyTransitionDefinition } from 'xstate';
+import { isFailure } from '../../src/domain/outcome.ts';
 import { statesOf } from '../../src/domain/statechart/machine-walk.ts';
 import { describeState, isFinal, outcomeOf, type Snapshot } from '../../src/domain/statechart/snapshot.ts';
-import { isFailure } from '../../src/runtime/run-view.ts';
 import type { Edge, Model } from './model.ts';
 
 /** Outcomes that no run can have. */

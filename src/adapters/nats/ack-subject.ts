@@ -11,7 +11,7 @@ export interface DeliveryPosition {
   /** Count of what this consumer was sent. */
   readonly consumerSequence: number;
   readonly storedAtMs: number;
-  /** How many of the consumer's selection come after it. */
+  /** How many of the consumer's selection come after it. Server 2.9 miscounts where the filter has a wildcard. */
   readonly pending: number;
 }
 

@@ -72,9 +72,8 @@ class OrderedReader {
   #ended = false;
   #lastSequence = 0;
   #delivered = 0;
-  /** How many there were when reading began; a log that grows faster than we read must not keep us for ever. */
-  #total = Number.POSITIVE_INFINITY;
-  #handedOver = 0;
+  /** The last message when reading began; a log that grows faster than we read must not keep us for ever. */
+  #until = Number.POSITIVE_INFINITY;
   /** Since the last look. */
   #heard = true;
 
@@ -119,7 +118,7 @@ class OrderedReader {
       const { name } = await this.#manager.consumers.add(this.#read.stream, { ...this.#position(), ...this.#settings(inbox) });
       if (subscription !== this.#subscription) return; // opened once more in the meantime
       this.#consumer = name;
-      await this.#countTotal(subscription);
+      await this.#findEnd(subscription);
     } catch (error) {
       if (subscription !== this.#subscription) return;
       if (error instanceof JetStreamApiError && error.code !== JetStreamApiCodes.ConsumerNotFound) throw error;
@@ -127,12 +126,19 @@ class OrderedReader {
     }
   }
 
-  /** Asked for once the consumer sends, so that what it has sent and what it has not are of one moment. A break may have come before. */
-  async #countTotal(subscription: Subscription): Promise<void> {
-    if (this.#total !== Number.POSITIVE_INFINITY) return this.#endIfComplete();
-    const { num_pending: notSent, delivered } = await this.#manager.consumers.info(this.#read.stream, this.#consumer);
-    if (subscription !== this.#subscription) return;
-    this.#total = this.#handedOver + notSent + delivered.consumer_seq - this.#delivered;
+  /**
+   * Asked for once the consumer sends, so that it sends what is found. What the server counts as pending is no help: 2.9.10 counts too many
+   * or too few messages of a wildcard once the stream has several files.
+   */
+  async #findEnd(subscription: Subscription): Promise<void> {
+    const { stream, subject, since, follow } = this.#read;
+    if (follow !== undefined) return;
+    if (this.#until === Number.POSITIVE_INFINITY) {
+      const last = await this.#manager.streams.getMessage(stream, { last_by_subj: subject });
+      if (subscription !== this.#subscription) return;
+      const nothing = last === null || (since !== undefined && last.time.getTime() < Date.parse(since));
+      this.#until = nothing ? 0 : last.seq;
+    }
     this.#endIfComplete();
   }
 
@@ -193,35 +199,38 @@ class OrderedReader {
       return undefined;
     }
     this.#delivered = position.consumerSequence;
-    if (position.sequence <= this.#lastSequence) return this.#endIfComplete(position.pending); // handed over before the break
+    if (position.sequence <= this.#lastSequence) return this.#endIfComplete(); // handed over before the break
     this.#lastSequence = position.sequence;
-    this.#handedOver++;
     try {
       const said = this.#onMessage({ subject: message.subject, data: message.data, position, headers: () => message.headers });
-      if (said instanceof Promise) return said.then((answer) => this.#after(answer, position.pending));
-      return this.#after(said, position.pending);
+      if (said instanceof Promise) return said.then((answer) => this.#after(answer));
+      return this.#after(said);
     } catch (error) {
       this.#end(error);
       return undefined;
     }
   }
 
-  #after(said: undefined | 'stop', pending: number): undefined {
+  #after(said: undefined | 'stop'): undefined {
     if (said === 'stop') this.#end();
-    else this.#endIfComplete(pending);
+    else this.#endIfComplete();
   }
 
-  /** Flow control is answered in order, so a slow reader slows the server down. A heartbeat tells whether the last messages got lost. */
+  /**
+   * Flow control is answered in order, so a slow reader slows the server down. A heartbeat tells whether the last messages got lost, and
+   * that there are no more: the last one may have been removed while we read.
+   */
   #control(message: Msg): undefined {
     const stalled = message.headers?.get('Nats-Consumer-Stalled');
     if (message.reply) message.respond();
     else if (stalled) this.#connection.publish(stalled);
     const sent = Number(message.headers?.get('Nats-Last-Consumer') || this.#delivered);
     if (sent > this.#delivered) this.open();
+    else if (!message.reply && !stalled && this.#read.follow === undefined) this.#end();
   }
 
-  #endIfComplete(pending = Number.POSITIVE_INFINITY): undefined {
-    if (this.#read.follow === undefined && (pending === 0 || this.#handedOver >= this.#total)) this.#end();
+  #endIfComplete(): undefined {
+    if (this.#lastSequence >= this.#until) this.#end();
     return undefined;
   }
 

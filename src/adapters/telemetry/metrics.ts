@@ -3,8 +3,8 @@ import { type Counter, type Gauge, type Histogram, metrics, type UpDownCounter }
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { ConfigError } from '../../domain/errors.ts';
+import { isFailure } from '../../domain/outcome.ts';
 import type { BreakerState, DependencyObserver, RunObserver } from '../../runtime/ports.ts';
-import { isFailure } from '../../runtime/run-view.ts';
 
 export interface Metrics {
   readonly observer: RunObserver;
