@@ -2,10 +2,10 @@
 import { Definitions } from '../domain/definitions.ts';
 import { AlmanacError } from '../domain/errors.ts';
 import type { JobType } from '../domain/job-type.ts';
-import { type StoredEvent, verifyNext } from '../domain/run.ts';
 import { cloudEventSubject } from '../domain/run-event.ts';
 import type { FoldableStatechart } from '../domain/statechart/fold.ts';
 import { outcomeOf } from '../domain/statechart/snapshot.ts';
+import { type StoredEvent, verifyNext } from '../domain/verify-history.ts';
 import type { StoredRunEvent } from './ports.ts';
 
 export interface Verdict {

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { assign, raise, spawnChild, stopChild } from 'xstate';
 import type { Sequence } from '../../src/domain/ids.ts';
-import { advanceRun, runAfter, verifyNext } from '../../src/domain/run.ts';
+import { advanceRun, runAfter } from '../../src/domain/run.ts';
 import { parseRunEvent } from '../../src/domain/run-event.ts';
 import { now as atNow } from '../../src/domain/statechart/environment.ts';
 import { activityDone, foldable, timerFired } from '../../src/domain/statechart/fold.ts';
 import type { Json } from '../../src/domain/statechart/json.ts';
+import { verifyNext } from '../../src/domain/verify-history.ts';
 import {
   adopt,
   before,

@@ -5,11 +5,12 @@ import { adoptRun } from '../../src/domain/adoption.ts';
 import { defineJob } from '../../src/domain/define-job.ts';
 import { instant, type JobTypeId, type RunId, type Sequence } from '../../src/domain/ids.ts';
 import type { JobType } from '../../src/domain/job-type.ts';
-import { advanceRun, type Decision, type Run, resumeRun, runAfter, startRun, verifyNext } from '../../src/domain/run.ts';
+import { advanceRun, type Decision, type Run, resumeRun, runAfter, startRun } from '../../src/domain/run.ts';
 import { parseRunEvent, type RunEvent } from '../../src/domain/run-event.ts';
 import { resolvePolicy } from '../../src/domain/run-policy.ts';
 import { activity } from '../../src/domain/statechart/declare-activity.ts';
 import { activityDone, activityFailed, foldable } from '../../src/domain/statechart/fold.ts';
+import { verifyNext } from '../../src/domain/verify-history.ts';
 import { HistoryVerifier, type Verdict } from '../../src/runtime/history-verifier.ts';
 import { jobOf } from '../support/jobs.ts';
 
