@@ -3,7 +3,7 @@
  * run at once. Whether it waits follows from the snapshot and the clock alone (invariant 7).
  */
 import type { Instant } from './ids.ts';
-import { isFinal, outstanding, type Snapshot } from './statechart/snapshot.ts';
+import { isFinal, type Snapshot } from './statechart/snapshot.ts';
 
 /** Nobody holds the run. */
 export interface Parked {
@@ -17,10 +17,13 @@ export const PARK_AFTER_MS = 5_000;
 /** Undefined: there is something to do, now or within `parkAfterMs`, or the run is over. */
 export function parkedOf(snapshot: Snapshot, at: Instant, parkAfterMs: number): Parked | undefined {
   if (isFinal(snapshot)) return undefined;
-  const { activities, timers } = outstanding(snapshot);
-  if (activities.length > 0) return undefined;
+  const { activities, timers } = snapshot; // every decision passes here, so nothing is copied
+  for (const id in activities) if (!activities[id]!.finished) return undefined;
   let next: Instant | undefined;
-  for (const { dueAt } of timers) if (next === undefined || dueAt < next) next = dueAt;
+  for (const id in timers) {
+    const { dueAt } = timers[id]!;
+    if (next === undefined || dueAt < next) next = dueAt;
+  }
   if (next === undefined) return { until: null };
   return next >= at + parkAfterMs ? { until: new Date(next).toISOString() } : undefined;
 }

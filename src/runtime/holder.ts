@@ -91,8 +91,19 @@ export class Holder {
     this.#options = options;
     this.#held = held;
     this.#on = options;
+    const { jobType, clock, announcer, commands, log, activityGraceMs } = options;
     const activities = () => this.#on.activities;
-    this.#outside = new Outside({ ...options, activities, runId: held.runId, mailbox: this.#mailbox });
+    this.#outside = new Outside({
+      jobType,
+      runId: held.runId,
+      activities,
+      mailbox: this.#mailbox,
+      clock,
+      announcer,
+      commands,
+      log,
+      activityGraceMs,
+    });
   }
 
   /**

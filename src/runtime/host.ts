@@ -112,7 +112,7 @@ export class Host {
 
   #open(jobType: RunnableJobType, lane: Lane, concurrency: number, slots: FeedSlots): Promise<LeaseFeed> {
     const policy = resolvePolicy(jobType.definition.policy, this.#options.policyDefaults);
-    const onLease = (lease: Lease) => this.#starts.hear(jobType, { lane, policy }, lease);
+    const onLease = this.#starts.of(jobType, lane, policy);
     return this.#options.leases.open({ commands: { kind: 'start', jobType: jobType.id, lane }, slots, concurrency, onLease });
   }
 

@@ -69,8 +69,17 @@ export class StartDesk {
     }
   }
 
-  /** Settles the lease. */
-  async hear(jobType: RunnableJobType, { lane, policy }: { lane: Lane; policy: RunPolicy }, lease: Lease): Promise<void> {
+  /** What to do with the commands of a lane. It settles each lease. */
+  of(jobType: RunnableJobType, lane: Lane, policy: RunPolicy): (lease: Lease) => Promise<void> {
+    const { leases, rates, ...options } = this.#options;
+    const { id, definition } = jobType;
+    const { rate } = definition;
+    const turn = rate && { turn: () => rates.take(id, rate, options.clock.now()) };
+    const forHolders = { ...options, ...jobType, jobType: id, policy, commandExists: leases.exists, ...turn };
+    return (lease) => this.#hear(jobType, lane, forHolders, lease);
+  }
+
+  async #hear(jobType: RunnableJobType, lane: Lane, options: HolderOptions, lease: Lease): Promise<void> {
     if (this.#closed) return lease.handBack(0);
     let request: StartRequest;
     try {
@@ -84,22 +93,10 @@ export class StartDesk {
       await this.#release(other);
     }
     if (this.#closed) return lease.handBack(0);
-    const { leases, rates, ...rest } = this.#options;
-    const { id, definition } = jobType;
-    const { rate } = definition;
-    const turn = rate && { turn: () => rates.take(id, rate, rest.clock.now()) };
-    const holder = new Holder(
-      { ...rest, ...jobType, jobType: id, policy, commandExists: leases.exists, ...turn },
-      {
-        ...request,
-        traceparent: request.traceparent ?? rest.identity.traceparent(),
-        lane,
-        command: lease.command,
-        delivery: lease.delivery,
-      },
-    );
-    const released = this.#hold(id, request.runId, lease, holder);
-    this.#held.set(lease.command, { jobType: id, runId: request.runId, lease, holder, released });
+    const traceparent = request.traceparent ?? options.identity.traceparent();
+    const holder = new Holder(options, { ...request, traceparent, lane, command: lease.command, delivery: lease.delivery });
+    const released = this.#hold(jobType.id, request.runId, lease, holder);
+    this.#held.set(lease.command, { jobType: jobType.id, runId: request.runId, lease, holder, released });
     await released;
   }
 
