@@ -3,12 +3,12 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { InvalidCommandError, SnapshotTooLargeError, VersionConflictError } from '../domain/errors.ts';
-import type { Instant, JobTypeId, RunId, Sequence } from '../domain/ids.ts';
+import type { Instant, JobTypeId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
 import { isFailure } from '../domain/outcome.ts';
 import { isAsleep } from '../domain/parking.ts';
 import { advanceRun, type Decision, type Facts, NOBODY, type Run, restartRun, resumeRun, runAfter, startRun } from '../domain/run.ts';
-import type { Actor, LeaseMark, Parent, RunEventData } from '../domain/run-event.ts';
+import type { Actor, LeaseMark, RunEventData } from '../domain/run-event.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
 import { serializeError } from '../domain/statechart/serialized-error.ts';
 import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
@@ -17,6 +17,7 @@ import type { RunnableDefinition, RunnableJobType } from './job-types.ts';
 import { Mailbox } from './mailbox.ts';
 import { Outside } from './outside.ts';
 import type { Announcer, Clock, CommandSender, Identity, Log, RunLog, RunObserver } from './ports.ts';
+import type { StartRequest } from './start-request.ts';
 
 export interface HolderOptions extends Pick<RunnableJobType, 'definitions' | 'registered' | 'statechart' | 'activities'> {
   readonly jobType: JobTypeId;
@@ -39,19 +40,7 @@ export interface HolderOptions extends Pick<RunnableJobType, 'definitions' | 're
   readonly turn?: () => Promise<{ waitMs: number }>;
 }
 
-export interface Held {
-  readonly runId: RunId;
-  /** As the command has it. */
-  readonly input: unknown;
-  /** By the job type's schema of today; a run that exists may have begun with another. @throws {InvalidCommandError} */
-  readonly parse: (input: unknown) => unknown;
-  readonly actor?: Actor | undefined;
-  readonly parent?: Parent | undefined;
-  /** The run is expected to exist. */
-  readonly again?: 'continue' | 'restart' | undefined;
-  readonly traceparent?: string | undefined;
-  /** After this the run must not begin any more. One that has begun goes on. */
-  readonly startBy?: Instant | undefined;
+export interface Held extends StartRequest {
   readonly lane: Lane;
   readonly command: number;
   readonly delivery: number;

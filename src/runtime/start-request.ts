@@ -13,6 +13,7 @@ export interface StartRequest {
   readonly parse: (input: unknown) => unknown;
   readonly actor?: Actor | undefined;
   readonly parent?: Parent | undefined;
+  /** The run is expected to exist. */
   readonly again?: 'continue' | 'restart' | undefined;
   readonly traceparent?: string | undefined;
   /** After this the run must not begin any more. One that has begun goes on. */
