@@ -75,11 +75,11 @@ export class Worker {
     this.#process = this.#start();
   }
 
-  async pause(): Promise<() => void> {
+  async pause(): Promise<{ source: string; goOn: () => void }> {
     const { child, ready } = this.#process;
-    await ready;
+    const source = await ready;
     child.kill('SIGSTOP');
-    return () => void child.kill('SIGCONT');
+    return { source, goOn: () => void child.kill('SIGCONT') };
   }
 
   /** @returns The process whose clock it is, and how far it moved. */

@@ -11,7 +11,7 @@ import { laneLimits } from '../../src/domain/job-type.ts';
 import type { Log } from '../../src/runtime/ports.ts';
 import { hostOn } from '../support/host-on.ts';
 import { effectsFile } from './effects.ts';
-import { chaosJobs } from './jobs.ts';
+import { chaosJobs, PARK_AFTER_MS } from './jobs.ts';
 import { JumpingClock } from './jumping-clock.ts';
 
 export interface ToWorker {
@@ -24,8 +24,6 @@ export interface FromWorker {
 const [url, folder, leaseMs, offsetMs] = process.argv.slice(2) as [string, string, string, string];
 const RETRY_MS = 100;
 const SWEEP_EVERY_MS = 1_000;
-/** Some of the jobs wait longer, some shorter. */
-const PARK_AFTER_MS = 3_000;
 
 const clock = new JumpingClock(Number(offsetMs));
 const identity = processIdentity();
