@@ -7,7 +7,7 @@ import type { Instant, JobTypeId, RunId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
 import { isAsleep } from '../domain/parking.ts';
 import { advanceRun, type Decision, type Facts, NOBODY, type Run, restartRun, resumeRun, runAfter, startRun } from '../domain/run.ts';
-import type { Actor, LeaseMark, Parent, RunEventData } from '../domain/run-event.ts';
+import { type Actor, type LeaseMark, leaseMark, type Parent, type RunEventData } from '../domain/run-event.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
 import { serializeError } from '../domain/statechart/serialized-error.ts';
 import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
@@ -349,7 +349,6 @@ export class Holder {
 
   #mark(): LeaseMark {
     const { command, delivery, lane } = this.#held;
-    const term = this.#term;
-    return lane === 'normal' ? { command, delivery, term } : { command, delivery, term, lane };
+    return leaseMark({ command, delivery, term: this.#term, lane });
   }
 }

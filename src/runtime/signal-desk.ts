@@ -9,8 +9,10 @@ import {
   SnapshotTooLargeError,
   VersionConflictError,
 } from '../domain/errors.ts';
-import { isSafeToken, type RunId, type Sequence } from '../domain/ids.ts';
+import { type Instant, instant, isSafeToken, type RunId, type Sequence } from '../domain/ids.ts';
+import type { Lane } from '../domain/job-type.ts';
 import { advanceRun, cancelRun, type Decision, type Facts, NOBODY, type Run, runAfter, startRun } from '../domain/run.ts';
+import { leaseMark } from '../domain/run-event.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
 import { CANCEL, parseSignal, type Signal } from '../domain/signal.ts';
 import { acceptedEvents } from '../domain/statechart/accepted-events.ts';
@@ -35,6 +37,15 @@ export interface SignalDeskOptions extends UnusableOptions {
   /** For runs that begin here. */
   readonly policy: RunPolicy;
 }
+
+interface Known {
+  readonly run: Run;
+  /** Its last event. */
+  readonly storedAt: Instant;
+}
+
+/** The two streams may be led by two servers of a cluster, each with its own clock. */
+const CLOCKS_APART_MS = 1_000;
 
 export class SignalDesk {
   readonly #options: SignalDeskOptions;
@@ -88,9 +99,10 @@ export class SignalDesk {
   /** To the state of the run with the signal in it. */
   async #apply(runId: RunId, signal: Signal, lease: Lease): Promise<Run> {
     for (;;) {
-      const run = (await this.#load(runId)) ?? (await this.#startQueued(runId));
-      if (run === undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${this.#jobType.id}`);
-      if (lease.delivery > 1 && (await this.#isApplied(run, lease))) return run;
+      const known = (await this.#load(runId)) ?? (await this.#startQueued(runId));
+      if (known === undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${this.#jobType.id}`);
+      const { run } = known;
+      if (await this.#isApplied(known, lease)) return run;
       if (isFinal(run.snapshot)) {
         const ended = `run ${runId} of ${this.#jobType.id} has ended as ${outcomeOf(run.snapshot)}`;
         throw new InvalidCommandError('RUN_FINISHED', `${ended}: ${signal.event.type} comes too late`);
@@ -118,9 +130,9 @@ export class SignalDesk {
 
   /**
    * A run whose start command still waits has no history. It begins here, without any effect: whoever gets the command then takes it over,
-   * with the signal in it.
+   * with the signal in it. Or it has begun since we looked, and its command may be gone.
    */
-  async #startQueued(runId: RunId): Promise<Run | undefined> {
+  async #startQueued(runId: RunId): Promise<Known | undefined> {
     const { id, statechart } = this.#jobType;
     let request: StartRequest | undefined;
     const command = await this.#options.leases.findStart(
@@ -135,19 +147,25 @@ export class SignalDesk {
       },
       runId,
     );
-    if (command === undefined || request === undefined) return undefined;
+    if (command === undefined || request === undefined) return this.#load(runId);
     const traceparent = request.traceparent ?? this.#options.identity.traceparent();
-    const mark = { command: command.command, delivery: 0, term: 0 };
+    const mark = leaseMark({ command: command.command, delivery: 0, term: 0, lane: command.subject.split('.')[3] as Lane });
     const facts = { ...this.#facts(mark), actor: request.actor };
     const input = request.parse(request.input);
     const decision = startRun(statechart, { ...request, input, jobType: id, policy: this.#options.policy, traceparent }, facts);
-    return (await this.#append({ jobType: id, runId, sequence: 0 as Sequence }, decision)) ?? this.#load(runId);
+    await this.#append({ jobType: id, runId, sequence: 0 as Sequence }, decision);
+    return this.#load(runId);
   }
 
-  /** Whether an earlier delivery got as far as the log. */
-  async #isApplied({ jobType, runId }: Run, { command }: Lease): Promise<boolean> {
+  /**
+   * Whether another delivery got as far as the log. Ours may be the first one and yet come late: this process was stopped for a while, or the
+   * server crashed and counts from one again. So what counts is whether anything was stored since the signal was.
+   */
+  async #isApplied({ run: { jobType, runId }, storedAt }: Known, { command, delivery, publishedAt }: Lease): Promise<boolean> {
+    const since = instant(Math.max(0, publishedAt - CLOCKS_APART_MS));
+    if (delivery === 1 && storedAt < since) return false;
     let applied = false;
-    await this.#options.history.read({ jobType, runId }, ({ event }) => {
+    await this.#options.history.read({ jobType, runId, since: delivery === 1 ? since : undefined }, ({ event }) => {
       const { cause } = event.data;
       applied = 'command' in cause && cause.command === command;
       return applied ? 'stop' : undefined;
@@ -184,10 +202,10 @@ export class SignalDesk {
     }
   }
 
-  async #load(runId: RunId): Promise<Run | undefined> {
+  async #load(runId: RunId): Promise<Known | undefined> {
     const { id } = this.#jobType;
     const last = await this.#options.runs.last(id, runId, 'exact');
-    return last && runAfter(id, runId, last.event, last.bytes, last.sequence);
+    return last && { run: runAfter(id, runId, last.event, last.bytes, last.sequence), storedAt: last.storedAt };
   }
 
   #ended({ jobType, snapshot, startedAt }: Run): void {
