@@ -60,6 +60,7 @@ export interface Held {
 /**
  * - `final`: the run has ended, by this command.
  * - `parked`: the run only waits; whoever is told that wakes it.
+ * - `asleep`: the run is parked, and by our clock its time has not come.
  * - `duplicate`: another command owned the run and ended it, goes on with it, or has parked it.
  * - `lost`: another process holds the run by the same command.
  * - `stopped`: this process is to stop; the run goes on elsewhere.
@@ -67,6 +68,7 @@ export interface Held {
  */
 export type HoldResult =
   | { readonly end: 'final' | 'parked'; readonly run: Run; readonly stack: string | undefined }
+  | { readonly end: 'asleep'; readonly run: Run }
   | { readonly end: 'duplicate' | 'lost' | 'stopped' }
   | { readonly end: 'not yet'; readonly waitMs: number };
 
@@ -192,7 +194,8 @@ export class Holder {
         if (known.parked !== undefined) {
           if (!ours && again === undefined) return DUPLICATE; // whoever parked it has set its wake
           // Clocks differ: one that is about to wake is held until it does.
-          if (isAsleep(known.parked, (this.#options.clock.now() + this.#options.parkAfterMs) as Instant)) return this.#end('parked', known);
+          if (isAsleep(known.parked, (this.#options.clock.now() + this.#options.parkAfterMs) as Instant))
+            return { end: 'asleep', run: known };
         } else if (!ours) {
           if (known.lease.command !== NOBODY && (await this.#options.commandExists(known.lease.command))) return DUPLICATE;
         } else if (known.lease.delivery > delivery) {

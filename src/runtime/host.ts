@@ -7,6 +7,7 @@ import { type AlmanacError, InvalidCommandError } from '../domain/errors.ts';
 import type { JobTypeId, RunId } from '../domain/ids.ts';
 import { type Lane, laneLimits } from '../domain/job-type.ts';
 import { PARK_AFTER_MS } from '../domain/parking.ts';
+import type { Run } from '../domain/run.ts';
 import { type PolicyDefaults, type RunPolicy, resolvePolicy } from '../domain/run-policy.ts';
 import { concernsOthers, setWake, tellEnd } from './handover.ts';
 import { Holder, type HoldResult } from './holder.ts';
@@ -72,6 +73,9 @@ const DEFAULT_STOP_GRACE_MS = 500;
 /** Signals and wakes take a moment each. */
 const SIGNALS_AT_ONCE = 64;
 const WAKES_AT_ONCE = 256;
+
+/** Of a run that was woken before its time. */
+const SHORTEST_WAIT_MS = 1_000;
 
 /** How many turns a lane has, compared with others, when there are fewer slots than runs. */
 const TURNS: Readonly<Record<Lane, number>> = { high: 4, normal: 2, low: 1 };
@@ -262,6 +266,10 @@ export class Host {
         await setWake(this.#options, result.run, this.#options.clock.now());
         lease.acknowledge();
         break;
+      case 'asleep':
+        await this.#wakeAgain(result.run, lease);
+        lease.acknowledge();
+        break;
       case 'duplicate':
         lease.acknowledge();
         break;
@@ -274,6 +282,14 @@ export class Host {
       case 'lost': // a later delivery of the same command exists, and only its holder may settle it
         break;
     }
+  }
+
+  /** Woken before its time: another clock is ahead of ours, and either may be put right. So for as long again as the run has waited. */
+  async #wakeAgain(run: Run, { publishedAt }: Lease): Promise<void> {
+    const { runs, clock } = this.#options;
+    const last = await runs.last(run.jobType, run.runId, 'exact');
+    const waitedMs = last === undefined ? 0 : publishedAt - last.storedAt;
+    await setWake(this.#options, run, clock.now(), Math.max(SHORTEST_WAIT_MS, waitedMs));
   }
 
   async #reject(jobType: JobTypeId, lease: Lease, { code, message }: InvalidCommandError): Promise<void> {

@@ -102,9 +102,11 @@ export class SignalDesk {
       const known = (await this.#load(runId)) ?? (await this.#startQueued(runId));
       if (known === undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${this.#jobType.id}`);
       const { run } = known;
-      if (await this.#isApplied(known, lease)) return run;
-      if (isFinal(run.snapshot)) {
-        const ended = `run ${runId} of ${this.#jobType.id} has ended as ${outcomeOf(run.snapshot)}`;
+      const since = await this.#since(known, lease);
+      if (since === 'applied') return run;
+      if (since === 'begun anew' || isFinal(run.snapshot)) {
+        const how = since === 'begun anew' ? 'and has begun anew since' : `as ${outcomeOf(run.snapshot)}`;
+        const ended = `run ${runId} of ${this.#jobType.id} has ended ${how}`;
         throw new InvalidCommandError('RUN_FINISHED', `${ended}: ${signal.event.type} comes too late`);
       }
       const moved = await this.#append(run, this.#decide(run, signal, lease));
@@ -158,19 +160,22 @@ export class SignalDesk {
   }
 
   /**
-   * Whether another delivery got as far as the log. Ours may be the first one and yet come late: this process was stopped for a while, or the
-   * server crashed and counts from one again. So what counts is whether anything was stored since the signal was.
+   * What has happened to the run since the signal was sent. Another delivery of it may have got as far as the log, though ours is the first
+   * one: this process was stopped for a while, or the server crashed and counts from one again. Or it was refused, which was not
+   * acknowledged, and the run has begun anew: what was said of its earlier life is refused again.
    */
-  async #isApplied({ run: { jobType, runId }, storedAt }: Known, { command, delivery, publishedAt }: Lease): Promise<boolean> {
+  async #since({ run: { jobType, runId }, storedAt }: Known, lease: Lease): Promise<'applied' | 'begun anew' | undefined> {
+    const { command, delivery, publishedAt } = lease;
     const since = instant(Math.max(0, publishedAt - CLOCKS_APART_MS));
-    if (delivery === 1 && storedAt < since) return false;
-    let applied = false;
-    await this.#options.history.read({ jobType, runId, since: delivery === 1 ? since : undefined }, ({ event }) => {
+    if (delivery === 1 && storedAt < since) return undefined;
+    let found: 'applied' | 'begun anew' | undefined;
+    await this.#options.history.read({ jobType, runId, since: delivery === 1 ? since : undefined }, ({ event, storedAt }) => {
       const { cause } = event.data;
-      applied = 'command' in cause && cause.command === command;
-      return applied ? 'stop' : undefined;
+      if ('command' in cause && cause.command === command) found = 'applied';
+      else if (event.type === 'almanac.run.restarted' && storedAt >= publishedAt) found = 'begun anew';
+      return found === 'applied' ? 'stop' : undefined;
     });
-    return applied;
+    return found;
   }
 
   /** Nobody may have to find out by chance what the signal led to. */

@@ -149,7 +149,8 @@ it('an execution ends when another process takes the run over, or when its own p
   first.events.splice(1, 1);
   for (const { stored } of first.events) stored.source = 'a';
   expect(concurrency(evidenceOf([first, second], limits))).toHaveLength(1);
-  const deaths = [{ source: 'a', at: first.effects[0]!.at + 10, signal: 'SIGKILL' as const }];
+  const diedAt = first.effects[0]!.at + 10;
+  const deaths = [{ source: 'a', signalledAt: diedAt, at: diedAt, signal: 'SIGKILL' as const }];
   expect(concurrency(evidenceOf([first, second], { ...limits, deaths }))).toEqual([]);
 });
 

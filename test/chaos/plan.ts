@@ -41,9 +41,29 @@ export interface PlannedFault {
 }
 
 /** How often each kind of fault comes, in relation to the others. */
-export type Mix = Readonly<Record<Fault['kind'], number>>;
-export const EVERYTHING: Mix = { kill: 35, stop: 20, end: 6, cut: 8, partition: 6, delay: 6, restart: 6, 'slow disk': 5, jump: 8 };
-export const MOSTLY_KILLS: Mix = { kill: 90, stop: 4, end: 2, cut: 1, partition: 0, delay: 1, restart: 1, 'slow disk': 0, jump: 1 };
+export type Mix = Record<Fault['kind'], number>;
+export const EVERYTHING: Readonly<Mix> = {
+  kill: 35,
+  stop: 20,
+  end: 6,
+  cut: 8,
+  partition: 6,
+  delay: 6,
+  restart: 6,
+  'slow disk': 5,
+  jump: 8,
+};
+export const MOSTLY_KILLS: Readonly<Mix> = {
+  kill: 90,
+  stop: 4,
+  end: 2,
+  cut: 1,
+  partition: 0,
+  delay: 1,
+  restart: 1,
+  'slow disk': 0,
+  jump: 1,
+};
 
 export const WORKERS = 3;
 
@@ -117,7 +137,7 @@ function plannedSignals(seed: string, index: number, jobType: ChaosJobType, outc
   return signals;
 }
 
-export function plannedFault(seed: string, index: number, mix: Mix, meanEvents: number): PlannedFault {
+export function plannedFault(seed: string, index: number, mix: Readonly<Mix>, meanEvents: number): PlannedFault {
   const random = new SeededRandom(`${seed} fault ${index}`);
   const between = (from: number, to: number) => from + random.int(to - from + 1);
   const afterEvents = between(1, 2 * meanEvents);

@@ -27,6 +27,8 @@ export interface ScenarioOptions {
   readonly mix: Mix;
   /** Between two faults, on average. */
   readonly meanEvents: number;
+  /** Between two faults, at least. @default 0 */
+  readonly restMs?: number;
   /** Of the job type that waits long. */
   readonly patientMs: { readonly from: number; readonly to: number };
   readonly leaseMs: number;
@@ -188,13 +190,14 @@ class Scenario {
   }
 
   async #sabotage(): Promise<void> {
-    const { seed, mix, meanEvents, runs, faults = 0, kills = 0, lastingMs = 0, onProgress } = this.#options;
+    const { seed, mix, meanEvents, runs, faults = 0, kills = 0, lastingMs = 0, restMs = 0, onProgress } = this.#options;
     const until = performance.now() + lastingMs;
     for (let index = 0; this.sent.length < runs || index < faults || this.#kills < kills || performance.now() < until; index++) {
       const { afterEvents, fault } = plannedFault(seed, index, mix, meanEvents);
       const [from, patience] = [this.#events, performance.now() + PATIENCE_MS];
       while (this.#events - from < afterEvents && performance.now() < patience) await delay(5);
       await this.saboteur.commit(fault);
+      await delay(restMs);
       this.#faults++;
       onProgress?.(this.#progress());
     }

@@ -254,6 +254,25 @@ it('is heard once, though its first receiver was so slow that another one had ca
   expect(types(await client.historyOf(approvalJob, 'slow'))).toEqual(['started', 'transitioned']);
 });
 
+it('refused, and delivered again because that was not acknowledged, it is refused again, though the run has begun anew', async () => {
+  await using client = await hostOn(server, [approvalJob]);
+  await client.start(approvalJob, 'anew');
+  await client.seen.times('started');
+  await signal(client, approvalJob, 'anew', 'cancel');
+  await client.seen.times('ended');
+  const desk = await deskOn(client, approvalJob);
+  const sentAt = instant(Date.now());
+  await desk.hear(delivered(approvalJob, 'anew', 'approve', 1, sentAt));
+  await client.commands.again({ jobType: jobTypeId('approval'), runId: runId('anew') }, 'restart');
+  await client.seen.times('started', 2);
+  await desk.hear(delivered(approvalJob, 'anew', 'approve', 2, sentAt));
+  await signal(client, approvalJob, 'anew', 'approve');
+  await expect.poll(async () => types(await client.historyOf(approvalJob, 'anew'))).toHaveLength(4);
+  expect(types(await client.historyOf(approvalJob, 'anew'))).toEqual(['started', 'finished', 'restarted', 'transitioned']);
+  const { state } = await client.manager.streams.info(deadLetters.name, { subjects_filter: 'dlq.signal.approval' });
+  expect(state.subjects).toEqual({ 'dlq.signal.approval': 1 });
+});
+
 it('finds its run that began and whose command was settled while it looked', async () => {
   await using client = await hostOn(server, [approvalJob]);
   const log = sightingLog(new Sightings());
