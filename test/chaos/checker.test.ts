@@ -245,13 +245,19 @@ it('which refusals were to be expected', () => {
 });
 
 it('a run that has failed is one dead letter each time, and one that has not is none', () => {
-  const failed = { origin: 'run', code: 'RUN_FAILED' };
   const rule = 'a run that failed is one dead letter, each time';
-  expect(rules(eventful(undefined, { deadLetters: [letter(failed)] }))).toEqual([rule]);
-  const fails = (run: Scene) => (data(run, 6).outcome = 'failed');
-  expect(rules(eventful(fails))).toContain(rule);
-  expect(rules(eventful(fails, { deadLetters: [letter(failed)] }))).not.toContain(rule);
-  expect(rules(eventful(fails, { deadLetters: [letter(failed), letter(failed)] }))).toContain(rule);
+  const letters = (...commands: number[]) => ({
+    deadLetters: commands.map((command) => letter({ origin: 'run', code: 'RUN_FAILED', command })),
+  });
+  expect(rules(eventful(undefined, letters(2)))).toEqual([rule]);
+  const failsTwice = (run: Scene) => {
+    for (const revision of [6, 10]) data(run, revision).outcome = 'failed';
+  };
+  expect(rules(eventful(failsTwice, letters(2, 4)))).not.toContain(rule);
+  expect(rules(eventful(failsTwice, letters(4)))).not.toContain(rule); // begun anew before the letter was written
+  expect(rules(eventful(failsTwice, letters(2)))).toContain(rule);
+  expect(rules(eventful(failsTwice, letters(2, 4, 4)))).toContain(rule);
+  expect(rules(eventful(failsTwice, letters(2, 2, 4)))).toContain(rule);
 });
 
 it('what is cancelled begins nothing, unless its process could not hear of it', () => {
