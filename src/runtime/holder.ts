@@ -55,6 +55,8 @@ export interface Held {
   readonly lane: Lane;
   readonly command: number;
   readonly delivery: number;
+  /** Of the event by which an earlier delivery of the command was lost here: this one was sent after that event was stored. */
+  readonly lostTo?: Sequence | undefined;
 }
 
 /**
@@ -62,14 +64,15 @@ export interface Held {
  * - `parked`: the run only waits; whoever is told that wakes it.
  * - `asleep`: the run is parked, and by our clock its time has not come.
  * - `duplicate`: another command owned the run and ended it, goes on with it, or has parked it.
- * - `lost`: another process holds the run by the same command.
+ * - `lost`: another process holds the run by the same command; or so it seems, for it had a later delivery, by the event `to`.
  * - `stopped`: this process is to stop; the run goes on elsewhere.
  * - `not yet`: the rate of the job type lets no run begin yet.
  */
 export type HoldResult =
   | { readonly end: 'final' | 'parked'; readonly run: Run; readonly stack: string | undefined }
   | { readonly end: 'asleep'; readonly run: Run }
-  | { readonly end: 'duplicate' | 'lost' | 'stopped' }
+  | { readonly end: 'lost'; readonly to?: Sequence }
+  | { readonly end: 'duplicate' | 'stopped' }
   | { readonly end: 'not yet'; readonly waitMs: number };
 
 const NO_EVENT = 0 as Sequence;
@@ -179,7 +182,7 @@ export class Holder {
 
   /** The run exists already. */
   async #takeOver(run: Run): Promise<Run | HoldResult> {
-    const { command, delivery, again } = this.#held;
+    const { command, delivery, again, lostTo } = this.#held;
     let known = run;
     if (known.lease.command !== command && again === undefined) await this.#checkInput();
     for (;;) {
@@ -198,8 +201,9 @@ export class Holder {
             return { end: 'asleep', run: known };
         } else if (!ours) {
           if (known.lease.command !== NOBODY && (await this.#options.commandExists(known.lease.command))) return DUPLICATE;
-        } else if (known.lease.delivery > delivery) {
-          return LOST;
+        } else if (known.lease.delivery > delivery && known.sequence !== lostTo) {
+          // Unless the server has forgotten its counts in a crash: then it delivers the command again, and this is still the last event.
+          return { end: 'lost', to: known.sequence };
         }
         this.#term = known.lease.term + 1;
         const taken = await this.#append(this.#decideTakeOver(known), known.sequence);

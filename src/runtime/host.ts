@@ -4,7 +4,7 @@
  */
 import type { CommandSelection } from '../domain/command-selection.ts';
 import { type AlmanacError, InvalidCommandError } from '../domain/errors.ts';
-import type { JobTypeId, RunId } from '../domain/ids.ts';
+import type { JobTypeId, RunId, Sequence } from '../domain/ids.ts';
 import { type Lane, laneLimits } from '../domain/job-type.ts';
 import { PARK_AFTER_MS } from '../domain/parking.ts';
 import type { Run } from '../domain/run.ts';
@@ -97,6 +97,8 @@ export class Host {
   readonly #held = new Map<number, HeldLease>();
   /** A later delivery of their command has come to us. */
   readonly #superseded = new WeakSet<Lease>();
+  /** By command: the event by which a delivery of it seemed to be lost. */
+  readonly #lostTo = new Map<number, Sequence>();
   readonly #brief = new Set<Promise<void>>();
   #heartbeat: NodeJS.Timeout | undefined;
   #news: { stop(): void } | undefined;
@@ -211,6 +213,7 @@ export class Host {
         lane,
         command: lease.command,
         delivery: lease.delivery,
+        lostTo: this.#lostTo.get(lease.command),
       },
     );
     const released = this.#hold(id, request.runId, lease, holder);
@@ -280,8 +283,10 @@ export class Host {
         this.#handBack(lease, result.waitMs);
         break;
       case 'lost': // a later delivery of the same command exists, and only its holder may settle it
-        break;
+        if (result.to !== undefined) this.#lostTo.set(lease.command, result.to);
+        return;
     }
+    this.#lostTo.delete(lease.command);
   }
 
   /** Woken before its time: another clock is ahead of ours, and either may be put right. So for as long again as the run has waited. */
