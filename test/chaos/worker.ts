@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
+import { acknowledgeRemoved } from '../../src/adapters/nats/settled-commands.ts';
 import { sweepStrays } from '../../src/adapters/nats/strays.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { ConnectError } from '../../src/domain/errors.ts';
@@ -48,7 +49,8 @@ process.on('SIGTERM', async () => {
 });
 process.send!({ ready: identity.source } satisfies FromWorker);
 
-function sweep(): Promise<number> {
+async function sweep(): Promise<number> {
+  await acknowledgeRemoved(host.connection, host.manager);
   return sweepStrays(host.manager, natsDeadLetters(host.publisher), log, lanes);
 }
 
