@@ -44,6 +44,9 @@ export interface LeaseMark {
   readonly lane?: Lane;
 }
 
+export const leaseMark = ({ lane, ...mark }: LeaseMark & { readonly lane: Lane }): LeaseMark =>
+  lane === 'normal' ? mark : { ...mark, lane };
+
 /** The run that started this one, and is told of its end. */
 export const Parent = z.strictObject({
   jobType: z

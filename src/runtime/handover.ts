@@ -21,11 +21,22 @@ export interface HandoverOptions {
 /** Outputs above this stay in the child's own history, so that a parent's events stay small. */
 const MAX_REPORTED_OUTPUT_CHARACTERS = 4_096;
 
-/** A wake for a parked run; nothing for one that waits for a signal alone. @throws {StorageRefusedError} as every command */
-export async function setWake({ commands }: Pick<HandoverOptions, 'commands'>, run: Run, now: Instant): Promise<void> {
+/**
+ * A wake for a parked run; nothing for one that waits for a signal alone.
+ *
+ * @param atMostMs After this the clocks are asked again, whatever ours says now.
+ * @throws {StorageRefusedError} as every command
+ */
+export async function setWake(
+  { commands }: Pick<HandoverOptions, 'commands'>,
+  run: Run,
+  now: Instant,
+  atMostMs = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const until = run.parked?.until;
   if (until == null) return;
-  await commands.wake(run, { until, forMs: Math.max(0, Date.parse(until) - now), lane: run.lease.lane });
+  const forMs = Math.min(atMostMs, Math.max(0, Date.parse(until) - now));
+  await commands.wake(run, { until, forMs, lane: run.lease.lane });
 }
 
 /** Whether the end of the run concerns anybody: most runs end and need nothing of this. */

@@ -8,7 +8,7 @@ import type { Lane } from '../domain/job-type.ts';
 import { isFailure } from '../domain/outcome.ts';
 import { isAsleep } from '../domain/parking.ts';
 import { advanceRun, type Decision, type Facts, NOBODY, type Run, restartRun, resumeRun, runAfter, startRun } from '../domain/run.ts';
-import type { Actor, LeaseMark, RunEventData } from '../domain/run-event.ts';
+import { type Actor, type LeaseMark, leaseMark, type RunEventData } from '../domain/run-event.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
 import { serializeError } from '../domain/statechart/serialized-error.ts';
 import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
@@ -44,19 +44,24 @@ export interface Held extends StartRequest {
   readonly lane: Lane;
   readonly command: number;
   readonly delivery: number;
+  /** Of the event by which an earlier delivery of the command was lost here: this one was sent after that event was stored. */
+  readonly lostTo?: Sequence | undefined;
 }
 
 /**
  * - `final`: the run has ended, by this command.
  * - `parked`: the run only waits; whoever is told that wakes it.
+ * - `asleep`: the run is parked, and by our clock its time has not come.
  * - `duplicate`: another command owned the run and ended it, goes on with it, or has parked it.
- * - `lost`: another process holds the run by the same command.
+ * - `lost`: another process holds the run by the same command; or so it seems, for it had a later delivery, by the event `to`.
  * - `stopped`: this process is to stop; the run goes on elsewhere.
  * - `not yet`: the rate of the job type lets no run begin yet.
  */
 export type HoldResult =
   | { readonly end: 'final' | 'parked'; readonly run: Run; readonly stack: string | undefined }
-  | { readonly end: 'duplicate' | 'lost' | 'stopped' }
+  | { readonly end: 'asleep'; readonly run: Run }
+  | { readonly end: 'lost'; readonly to?: Sequence }
+  | { readonly end: 'duplicate' | 'stopped' }
   | { readonly end: 'not yet'; readonly waitMs: number };
 
 const NO_EVENT = 0 as Sequence;
@@ -177,7 +182,7 @@ export class Holder {
 
   /** The run exists already. */
   async #takeOver(run: Run): Promise<Run | HoldResult> {
-    const { command, delivery, again } = this.#held;
+    const { command, delivery, again, lostTo } = this.#held;
     let known = run;
     if (known.lease.command !== command && again === undefined) await this.#checkInput();
     for (;;) {
@@ -192,11 +197,13 @@ export class Holder {
         if (known.parked !== undefined) {
           if (!ours && again === undefined) return DUPLICATE; // whoever parked it has set its wake
           // Clocks differ: one that is about to wake is held until it does.
-          if (isAsleep(known.parked, (this.#options.clock.now() + this.#options.parkAfterMs) as Instant)) return this.#end('parked', known);
+          if (isAsleep(known.parked, (this.#options.clock.now() + this.#options.parkAfterMs) as Instant))
+            return { end: 'asleep', run: known };
         } else if (!ours) {
           if (known.lease.command !== NOBODY && (await this.#options.commandExists(known.lease.command))) return DUPLICATE;
-        } else if (known.lease.delivery > delivery) {
-          return LOST;
+        } else if (known.lease.delivery > delivery && known.sequence !== lostTo) {
+          // Unless the server has forgotten its counts in a crash: then it delivers the command again, and this is still the last event.
+          return { end: 'lost', to: known.sequence };
         }
         this.#term = known.lease.term + 1;
         const taken = await this.#append(this.#decideTakeOver(known), known.sequence);
@@ -349,7 +356,6 @@ export class Holder {
 
   #mark(): LeaseMark {
     const { command, delivery, lane } = this.#held;
-    const term = this.#term;
-    return lane === 'normal' ? { command, delivery, term } : { command, delivery, term, lane };
+    return leaseMark({ command, delivery, term: this.#term, lane });
   }
 }

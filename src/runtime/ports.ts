@@ -14,6 +14,8 @@ export interface StoredRunEvent {
   readonly jobType: JobTypeId;
   readonly runId: RunId;
   readonly sequence: Sequence;
+  /** By the clock of the server. */
+  readonly storedAt: Instant;
   readonly event: RunEvent;
   readonly bytes: Uint8Array;
 }

@@ -9,8 +9,10 @@ import {
   SnapshotTooLargeError,
   VersionConflictError,
 } from '../domain/errors.ts';
-import { type Instant, isSafeToken, type RunId, type Sequence } from '../domain/ids.ts';
+import { type Instant, instant, isSafeToken, type RunId, type Sequence } from '../domain/ids.ts';
+import type { Lane } from '../domain/job-type.ts';
 import { advanceRun, cancelRun, type Decision, type Facts, NOBODY, type Run, runAfter, startRun } from '../domain/run.ts';
+import { leaseMark } from '../domain/run-event.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
 import { CANCEL, parseSignal, type Signal } from '../domain/signal.ts';
 import { acceptedEvents } from '../domain/statechart/accepted-events.ts';
@@ -40,21 +42,34 @@ export interface SignalDeskOptions extends UnusableOptions {
 interface Queue {
   last: Promise<void>;
   /** As the last of them left it: thousands of reports to one parent need not load it thousands of times. Others may have moved it since. */
-  run: Run | undefined;
+  remembered: Remembered | undefined;
   /** A start command that was there when one of them looked. */
   command: number | undefined;
 }
 
+interface Remembered {
+  readonly run: Run;
+  /** What signals the run has heard from then on is known: these. */
+  readonly since: Instant;
+  readonly heard: Set<number>;
+}
+
+interface Known {
+  readonly run: Run;
+  /** Its last event. */
+  readonly storedAt: Instant;
+}
+
 interface Applied {
   readonly run: Run;
-  /** As it was; undefined: an earlier delivery of the signal was carried out. */
+  /** As it was; undefined: another delivery of the signal was carried out. */
   readonly before: Run | undefined;
 }
 
 /** Of two processes with many signals for one run, one goes on without looking, and the other would lose again and again: it waits a little. */
 const MOST_YIELDED_MS = 32;
-/** The streams of commands and events may be led by servers whose clocks differ. */
-const CLOCK_SKEW_MS = 60_000;
+/** The two streams may be led by two servers of a cluster, each with its own clock. */
+const CLOCKS_APART_MS = 1_000;
 
 export class SignalDesk {
   readonly #options: SignalDeskOptions;
@@ -69,7 +84,7 @@ export class SignalDesk {
   /** Settles the lease. */
   async hear(lease: Lease): Promise<void> {
     const runId = lease.subject.split('.')[3] as RunId;
-    const queue = this.#queues.get(runId) ?? { last: Promise.resolve(), run: undefined, command: undefined };
+    const queue = this.#queues.get(runId) ?? { last: Promise.resolve(), remembered: undefined, command: undefined };
     this.#queues.set(runId, queue);
     const turn = queue.last.then(() => this.#carryOut(runId, lease, queue));
     queue.last = turn;
@@ -108,12 +123,13 @@ export class SignalDesk {
 
   /** To the state of the run with the signal in it. */
   async #apply(runId: RunId, signal: Signal, lease: Lease, queue: Queue): Promise<Applied> {
+    const { command, publishedAt } = lease;
+    const since = instant(Math.max(0, publishedAt - CLOCKS_APART_MS));
     for (let lost = 0; ; ) {
-      const remembered = lease.delivery === 1 ? queue.run : undefined;
-      queue.run = undefined;
-      const run = remembered ?? (await this.#load(runId)) ?? (await this.#startQueued(runId));
-      if (run === undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${this.#jobType.id}`);
-      if (lease.delivery > 1 && (await this.#isApplied(run, lease))) return { run, before: undefined };
+      const remembered = queue.remembered !== undefined && queue.remembered.since <= since ? queue.remembered : undefined;
+      queue.remembered = undefined;
+      const { run, heard } = remembered ?? (await this.#recall(runId, signal, lease, since));
+      if (heard.has(command)) return { run, before: undefined };
       const decision = this.#decide(run, signal, lease);
       if ('refusal' in decision) {
         if (remembered !== undefined) continue;
@@ -125,7 +141,8 @@ export class SignalDesk {
         continue;
       }
       if (isFinal(moved.snapshot)) this.#ended(moved);
-      queue.run = moved;
+      heard.add(command);
+      queue.remembered = { run: moved, since: remembered?.since ?? since, heard };
       return { run: moved, before: run };
     }
   }
@@ -150,9 +167,9 @@ export class SignalDesk {
 
   /**
    * A run whose start command still waits has no history. It begins here, without any effect: whoever gets the command then takes it over,
-   * with the signal in it.
+   * with the signal in it. Or it has begun since we looked, and its command may be gone.
    */
-  async #startQueued(runId: RunId): Promise<Run | undefined> {
+  async #startQueued(runId: RunId): Promise<Known | undefined> {
     const { id, statechart } = this.#jobType;
     let request: StartRequest | undefined;
     const command = await this.#options.leases.findStart(
@@ -167,25 +184,43 @@ export class SignalDesk {
       },
       runId,
     );
-    if (command === undefined || request === undefined) return undefined;
+    if (command === undefined || request === undefined) return this.#load(runId);
     const traceparent = request.traceparent ?? this.#options.identity.traceparent();
-    const mark = { command: command.command, delivery: 0, term: 0 };
+    const mark = leaseMark({ command: command.command, delivery: 0, term: 0, lane: command.subject.split('.')[3] as Lane });
     const facts = { ...this.#facts(mark), actor: request.actor };
     const input = request.parse(request.input);
     const decision = startRun(statechart, { ...request, input, jobType: id, policy: this.#options.policy, traceparent }, facts);
-    return (await this.#append({ jobType: id, runId, sequence: 0 as Sequence }, decision)) ?? this.#load(runId);
+    await this.#append({ jobType: id, runId, sequence: 0 as Sequence }, decision);
+    return this.#load(runId);
   }
 
-  /** Whether an earlier delivery got as far as the log. */
-  async #isApplied({ jobType, runId }: Run, { command, publishedAt }: Lease): Promise<boolean> {
-    let applied = false;
-    const since = Math.max(0, publishedAt - CLOCK_SKEW_MS) as Instant;
-    await this.#options.history.read({ jobType, runId, since }, ({ event }) => {
-      const { cause } = event.data;
-      applied = 'command' in cause && cause.command === command;
-      return applied ? 'stop' : undefined;
-    });
-    return applied;
+  /**
+   * The run, and what it has heard since the signal was sent. Another delivery of it may have got as far as the log, though ours is the first
+   * one: this process was stopped for a while, or the server crashed and counts from one again.
+   *
+   * @throws {InvalidCommandError} There is no such run. Or the signal was refused, which was not acknowledged, and the run has begun anew:
+   * what was said of its earlier life is refused again.
+   */
+  async #recall(runId: RunId, { event: { type } }: Signal, lease: Lease, since: Instant): Promise<Remembered> {
+    const { id: jobType } = this.#jobType;
+    const known = (await this.#load(runId)) ?? (await this.#startQueued(runId));
+    if (known === undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${jobType}`);
+    const heard = new Set<number>();
+    let begunAnew = false;
+    if (lease.delivery > 1 || known.storedAt >= since) {
+      await this.#options.history.read({ jobType, runId, since }, ({ event, storedAt }) => {
+        const { cause } = event.data;
+        if ('command' in cause) heard.add(cause.command);
+        begunAnew ||= event.type === 'almanac.run.restarted' && storedAt >= lease.publishedAt;
+        return undefined;
+      });
+    }
+    if (begunAnew && !heard.has(lease.command))
+      throw new InvalidCommandError(
+        'RUN_FINISHED',
+        `run ${runId} of ${jobType} has ended and has begun anew since: ${type} comes too late`,
+      );
+    return { run: known.run, since, heard };
   }
 
   /** Nobody may have to find out by chance what the signal led to. */
@@ -222,10 +257,10 @@ export class SignalDesk {
     }
   }
 
-  async #load(runId: RunId): Promise<Run | undefined> {
+  async #load(runId: RunId): Promise<Known | undefined> {
     const { id } = this.#jobType;
     const last = await this.#options.runs.last(id, runId, 'exact');
-    return last && runAfter(id, runId, last.event, last.bytes, last.sequence);
+    return last && { run: runAfter(id, runId, last.event, last.bytes, last.sequence), storedAt: last.storedAt };
   }
 
   #ended({ jobType, snapshot, startedAt }: Run): void {

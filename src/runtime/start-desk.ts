@@ -3,8 +3,9 @@
  * Every one of them ends as a run event or as a dead letter (invariant 6).
  */
 import { type AlmanacError, InvalidCommandError } from '../domain/errors.ts';
-import type { JobTypeId, RunId } from '../domain/ids.ts';
+import type { JobTypeId, RunId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
+import type { Run } from '../domain/run.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
 import { concernsOthers, type HandoverOptions, setWake, tellEnd, tellRefusal } from './handover.ts';
 import { Holder, type HolderOptions, type HoldResult } from './holder.ts';
@@ -23,6 +24,9 @@ export interface StartDeskOptions extends Pick<HolderOptions, ForHolders>, Hando
   readonly triesBeforeSuspending: number;
 }
 
+/** Of a run that was woken before its time. */
+const SHORTEST_WAIT_MS = 1_000;
+
 interface HeldLease {
   readonly jobType: JobTypeId;
   readonly runId: RunId;
@@ -37,6 +41,8 @@ export class StartDesk {
   readonly #held = new Map<number, HeldLease>();
   /** A later delivery of their command has come to us. */
   readonly #superseded = new WeakSet<Lease>();
+  /** By command: the event by which a delivery of it seemed to be lost. */
+  readonly #lostTo = new Map<number, Sequence>();
   #closed = false;
 
   constructor(options: StartDeskOptions) {
@@ -94,7 +100,8 @@ export class StartDesk {
     }
     if (this.#closed) return lease.handBack(0);
     const traceparent = request.traceparent ?? options.identity.traceparent();
-    const holder = new Holder(options, { ...request, traceparent, lane, command: lease.command, delivery: lease.delivery });
+    const { command, delivery } = lease;
+    const holder = new Holder(options, { ...request, traceparent, lane, command, delivery, lostTo: this.#lostTo.get(command) });
     const released = this.#hold(jobType.id, request.runId, lease, holder);
     this.#held.set(lease.command, { jobType: jobType.id, runId: request.runId, lease, holder, released });
     await released;
@@ -148,6 +155,10 @@ export class StartDesk {
         await setWake(this.#options, result.run, this.#options.clock.now());
         lease.acknowledge();
         break;
+      case 'asleep':
+        await this.#wakeAgain(result.run, lease);
+        lease.acknowledge();
+        break;
       case 'duplicate':
         lease.acknowledge();
         break;
@@ -158,8 +169,18 @@ export class StartDesk {
         this.#handBack(lease, result.waitMs);
         break;
       case 'lost': // a later delivery of the same command exists, and only its holder may settle it
-        break;
+        if (result.to !== undefined) this.#lostTo.set(lease.command, result.to);
+        return;
     }
+    this.#lostTo.delete(lease.command);
+  }
+
+  /** Woken before its time: another clock is ahead of ours, and either may be put right. So for as long again as the run has waited. */
+  async #wakeAgain(run: Run, { publishedAt }: Lease): Promise<void> {
+    const { runs, clock } = this.#options;
+    const last = await runs.last(run.jobType, run.runId, 'exact');
+    const waitedMs = last === undefined ? 0 : publishedAt - last.storedAt;
+    await setWake(this.#options, run, clock.now(), Math.max(SHORTEST_WAIT_MS, waitedMs));
   }
 
   async #reject(jobType: JobTypeId, lease: Lease, { code, message }: InvalidCommandError): Promise<void> {

@@ -17,6 +17,8 @@ export interface WakerOptions extends UnusableOptions {
 
 /** The server counts elapsed time, which a suspend of the machine or a change of its clock does not move: so look now and then. */
 const LONGEST_DELAY_MS = 15 * 60_000;
+/** Soon, where two clocks do not agree that the time has come: the one that is wrong may be put right at any moment. */
+const FIRST_LOOK_MS = 1_000;
 
 export class Waker {
   readonly #options: WakerOptions;
@@ -35,7 +37,7 @@ export class Waker {
     }
     // First as long as whoever parked the run said: his clock and ours may differ.
     const remainingMs = lease.delivery === 1 ? wake.forMs : Date.parse(wake.until) - clock.now();
-    const delayMs = Math.min(remainingMs, LONGEST_DELAY_MS);
+    const delayMs = Math.min(remainingMs, longestDelayMs(lease.delivery, wake.forMs));
     if (lease.delivery === 1 && delayMs > 0) return lease.handBack(delayMs);
     try {
       const stands = await this.#stands(wake);
@@ -56,4 +58,10 @@ export class Waker {
     const { parked, lease } = last.event.data;
     return parked === undefined ? lease.command === NOBODY || !(await leases.exists(lease.command)) : parked.until === until;
   }
+}
+
+/** Once the wait is over by the clock of whoever parked the run, soon, and then less and less often. */
+function longestDelayMs(delivery: number, forMs: number): number {
+  const looksSince = delivery - 1 - Math.ceil(forMs / LONGEST_DELAY_MS);
+  return looksSince < 0 ? LONGEST_DELAY_MS : Math.min(LONGEST_DELAY_MS, FIRST_LOOK_MS * 2 ** looksSince);
 }

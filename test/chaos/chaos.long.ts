@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { check } from './checker.ts';
-import { EVERYTHING, MOSTLY_KILLS } from './plan.ts';
+import { EVERYTHING, type Mix, MOSTLY_KILLS } from './plan.ts';
 import { recoveryFrom } from './recovery.ts';
 import { type Progress, play } from './scenario.ts';
 import { showHistory } from './show-history.ts';
@@ -17,9 +17,12 @@ npm run test:chaos -- [options]
   --seed <text>      Plays the plan of this seed again: the same runs, the same faults in the same order. Default: a new one, printed.
   --runs <number>    At least so many runs. Default: 2000
   --kills <number>   Goes on until so many workers were killed, with few other faults.
+  --faults <number>  Goes on until so much went wrong.
   --minutes <number> Goes on at least so long.
   --server <which>   newest, debian (2.9.10), or the path of a nats-server. Default: newest
   --lease-ms <number> How long a lease lasts. Default: 1000
+  --only <kinds>     Nothing else goes wrong, e.g. kill,end. Then the seed plays another plan.
+  --rest-ms <number> At least so long between two faults: with --only, how soon runs go on elsewhere. Default: 0
   --without <kinds>  Leaves faults out, e.g. restart,jump. Then the seed plays another plan.
   --show <runs>      Prints the histories of these runs, e.g. chaos-one/c12,chaos-steps/c3, though nothing is wrong with them;
                      "slowest" for the one that went on latest after a kill.
@@ -33,6 +36,9 @@ const { values } = parseArgs({
     seed: { type: 'string', default: randomBytes(4).toString('hex') },
     runs: { type: 'string', default: '2000' },
     kills: { type: 'string' },
+    faults: { type: 'string', default: '0' },
+    only: { type: 'string', default: '' },
+    'rest-ms': { type: 'string', default: '0' },
     minutes: { type: 'string', default: '0' },
     server: { type: 'string', default: process.env.ALMANAC_TEST_NATS || 'newest' },
     'lease-ms': { type: 'string', default: '1000' },
@@ -51,12 +57,12 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'almanac-chaos-'));
   say(`seed ${seed}`);
   const kills = values.kills === undefined ? 0 : Number(values.kills);
-  const leftOut = Object.fromEntries(
-    values.without
-      .split(',')
-      .filter(Boolean)
-      .map((kind) => [kind, 0]),
-  );
+  const listed = (kinds: string): string[] => kinds.split(',').filter(Boolean);
+  const mix = { ...(kills > 0 ? MOSTLY_KILLS : EVERYTHING) };
+  for (const kind of Object.keys(mix) as (keyof Mix)[]) {
+    const isPlayed = values.only === '' || listed(values.only).includes(kind);
+    if (!isPlayed || listed(values.without).includes(kind)) mix[kind] = 0;
+  }
   const { evidence, faults, server, seconds } = await play({
     seed,
     which,
@@ -64,7 +70,9 @@ async function main(): Promise<number> {
     runs: Number(values.runs),
     kills,
     lastingMs: Number(values.minutes) * 60_000,
-    mix: { ...(kills > 0 ? MOSTLY_KILLS : EVERYTHING), ...leftOut },
+    faults: Number(values.faults),
+    restMs: Number(values['rest-ms']),
+    mix,
     meanEvents: kills > 0 ? 40 : 60,
     patientMs: { from: 6_000, to: 20_000 },
     leaseMs: Number(values['lease-ms']),
@@ -80,7 +88,7 @@ async function main(): Promise<number> {
   for (const { rule, where, detail } of findings.slice(0, SHOWN)) say(`NOT TRUE: ${rule}: ${where}: ${detail}`);
   const shown = findings.slice(0, SHOWN_IN_FULL).map(({ where }) => where);
   if (values.show === 'slowest') shown.push(recoveryFrom('SIGKILL', evidence).slowest);
-  for (const run of new Set([...shown, ...values.show.split(',').filter(Boolean)])) {
+  for (const run of new Set([...shown, ...listed(values.show)])) {
     for (const line of showHistory(evidence, run)) say(`  ${line}`);
   }
   if (findings.length === 0) say('every invariant holds');

@@ -1,8 +1,8 @@
 /** A checker that cannot fail is worth nothing: a good history, broken in each way, and what it says of it. */
 import { expect, it } from 'vitest';
 import { check } from './checker.ts';
-import type { Evidence } from './evidence.ts';
-import { at, type Editable, evidenceOf, goodRun, type Scene } from './good-history.ts';
+import type { Evidence, Letter, SentSignal } from './evidence.ts';
+import { at, type Editable, eventfulRun, evidenceOf, goodRun, type Scene } from './good-history.ts';
 
 const rules = (evidence: Evidence) => [...new Set(check(evidence).map(({ rule }) => rule))];
 const scenes = (): [Scene, Scene] => [goodRun('r1'), goodRun('r2')];
@@ -17,6 +17,15 @@ const snapshot = (scene: Scene, revision: number) => data(scene, revision).snaps
 const edit = <Field extends keyof Editable>(scene: Scene, revision: number, field: Field, value: Editable[Field]) => {
   scene.events[revision - 1]!.stored[field] = value;
 };
+
+const letter = (more: Partial<Letter>): Letter => ({
+  origin: 'signal',
+  run: 'job/r1',
+  code: 'RUN_FINISHED',
+  command: 50,
+  text: '',
+  ...more,
+});
 
 it('of a history in which everything went right it has nothing to say', () => {
   expect(check(evidenceOf(scenes()))).toEqual([]);
@@ -95,9 +104,9 @@ it.each<[string, string, Change]>([
 });
 
 it.each<[string, string, Partial<Evidence>]>([
-  ['a command that is left', 'every command is settled', { commandsLeft: { stored: ['1 cmd.job.start.normal'], consumers: [] } }],
+  ['a command that is left', 'every command is settled', { commandsLeft: { stored: ['cmd.job.start.normal'], consumers: [] } }],
   ['a command that is held', 'every command is settled', { commandsLeft: { stored: [], consumers: ['start-job-normal {}'] } }],
-  ['a dead letter', 'no dead letter that was not planned', { deadLetters: [{ run: 'job/r1', code: 'RUN_FAILED', text: '' }] }],
+  ['a dead letter', 'no dead letter that was not planned', { deadLetters: [letter({ origin: 'command', code: 'INPUT_INVALID' })] }],
   ['a worker that crashed', 'nothing else goes wrong', { problems: ['a worker ended by itself, with 1'] }],
   ['a run nobody asked for', 'nothing runs that nobody asked for', { expected: [] }],
   ['a job type nobody knows', 'every run is of a known job type', { machines: {} }],
@@ -109,7 +118,7 @@ it.each<[string, string, Partial<Evidence>]>([
 it('a run with another outcome or input than it was to have', () => {
   const { expected, ...evidence } = evidenceOf(scenes());
   const [first, second] = expected;
-  expect(rules({ ...evidence, expected: [{ ...first!, outcome: 'failed' }, second!] })).toEqual(['a run ends as its input says']);
+  expect(rules({ ...evidence, expected: [{ ...first!, outcomes: ['failed'] }, second!] })).toEqual(['a run ends as its input says']);
   expect(rules({ ...evidence, expected: [{ ...first!, input: { ms: 6 } as never }, second!] })).toEqual([
     'a run has the input it was given',
   ]);
@@ -140,7 +149,8 @@ it('an execution ends when another process takes the run over, or when its own p
   first.events.splice(1, 1);
   for (const { stored } of first.events) stored.source = 'a';
   expect(concurrency(evidenceOf([first, second], limits))).toHaveLength(1);
-  const deaths = [{ source: 'a', at: first.effects[0]!.at + 10, signal: 'SIGKILL' as const }];
+  const diedAt = first.effects[0]!.at + 10;
+  const deaths = [{ source: 'a', signalledAt: diedAt, at: diedAt, signal: 'SIGKILL' as const }];
   expect(concurrency(evidenceOf([first, second], { ...limits, deaths }))).toEqual([]);
 });
 
@@ -153,11 +163,150 @@ it('a signal may come from anybody, and changes nothing about who holds the run'
   Object.assign(signal.stored.data, { snapshot: first.events[1]!.stored.data.snapshot });
   first.events.splice(2, 0, signal);
   for (const [index, { stored }] of first.events.entries()) stored.data.revision = index + 1;
-  expect(check(evidenceOf([first, second]))).toEqual([]);
+  const signals = [{ run: 'job/r1', type: 'unheard', commands: new Set([99]), early: false }];
+  expect(check(evidenceOf([first, second], { signals }))).toEqual([]);
 });
 
 it('of a process whose clock was set back it believes that a timer fired early', () => {
   const [first, second] = scenes();
   edit(first, 4, 'time', at(139));
   expect(check(evidenceOf([first, second], { clocksSetBack: new Set(['b']) }))).toEqual([]);
+});
+
+const TOLD: readonly SentSignal[] = [
+  { run: 'job/r1', type: 'note', commands: new Set([50]), early: false },
+  { run: 'job/r1', type: 'cancel', commands: new Set([51]), early: false },
+  { run: 'job/r1', type: 'restart', commands: new Set([3]), early: false },
+];
+const eventful = (change: (run: Scene) => void = () => undefined, more: Partial<Evidence> = {}): Evidence => {
+  const run = eventfulRun('r1');
+  change(run);
+  for (const [index, { stored }] of run.events.entries()) stored.data.revision = index + 1;
+  return evidenceOf([run], { signals: TOLD, ...more });
+};
+const DOWN = { source: undefined, from: 0, to: 1 };
+
+it('of a run that was parked, told things, cancelled, begun anew and adopted it has nothing to say', () => {
+  expect(check(eventful())).toEqual([]);
+});
+
+it.each<[string, string, (run: Scene) => void]>([
+  [
+    'a parked run goes on without being woken',
+    'a parked run is nobody’s',
+    ({ events }) => events.splice(3, 2, structuredClone(events[9]!)),
+  ],
+  ['the holder of before writes to a parked run', 'only the holder writes', ({ events }) => events.splice(4, 5)],
+  ['it is woken early', 'a parked run is woken at its time', (run) => edit(run, 5, 'time', at(89))],
+  ['it is woken late', 'a parked run is woken at its time', ({ events }) => (events[8]!.storedAtMs += 15_100)],
+  ['it is woken without a time', 'a run that waits for a signal alone is not woken', (run) => (data(run, 4).parked = { until: null })],
+  [
+    'a signal takes a lease',
+    'a signal leaves a run with its holder',
+    (run) => (data(run, 6).lease = { command: 51, delivery: 1, term: 3 }),
+  ],
+  ['a signal leaves a parked run its lease', 'a signal leaves a run with its holder', (run) => (data(run, 4).lease = data(run, 3).lease)],
+  ['a signal is heard twice', 'no transition twice', ({ events }) => events.splice(4, 0, structuredClone(events[3]!))],
+  ['a signal is heard twice', 'a signal is heard once, or refused once', ({ events }) => events.splice(4, 0, structuredClone(events[3]!))],
+  ['a signal is lost', 'a signal is heard once, or refused once', ({ events }) => events.splice(3, 1)],
+  ['a signal that nobody sent', 'nobody hears what nobody said', (run) => (data(run, 4).cause = { command: 52 })],
+  ['more than its end is in a cancelled run', 'the fold is the snapshot', (run) => (snapshot(run, 6).context = { ms: 6 } as never)],
+  ['a restart with another input', 'the fold is the snapshot', (run) => (data(run, 7).input = { ms: 6 })],
+  ['a run that goes on begins anew', 'only what has ended begins anew', ({ events }) => events.splice(5, 1)],
+  ['a run begins anew twice', 'no transition twice', ({ events }) => events.push(structuredClone(events[5]!), structuredClone(events[6]!))],
+  ['a success begins anew', 'what went well does not begin anew', ({ events }) => events.push(structuredClone(events[6]!))],
+  ['visits are counted anew', 'visits go on counting', (run) => (data(run, 7).snapshot = data(run, 1).snapshot)],
+  ['a definition changes by itself', 'a run keeps its definition', (run) => edit(run, 9, 'type', 'almanac.run.resumed')],
+  ['two holders with one term', 'terms count who took over', (run) => (data(run, 9).lease = { command: 4, delivery: 1, term: 4 })],
+  ['a run in another lane', 'a run stays in its lane', (run) => (data(run, 5).lease = { ...data(run, 5).lease, lane: 'low' })],
+])('%s: %s', (_, rule, change) => {
+  expect(rules(eventful(change))).toContain(rule);
+});
+
+it('a refused signal is a dead letter, and not an event as well', () => {
+  const refused = { deadLetters: [letter({ command: 50 })] };
+  const withoutIt = ({ events }: Scene) => events.splice(3, 1);
+  const rule = 'a signal is heard once, or refused once';
+  expect(rules(eventful(withoutIt, refused))).not.toContain(rule);
+  expect(rules(eventful(undefined, refused))).toEqual([rule]);
+  expect(rules(eventful(withoutIt, { deadLetters: [letter({ command: 50 }), letter({ command: 50 })] }))).toContain(rule);
+});
+
+it('which refusals were to be expected', () => {
+  const unexpected = (more: Partial<Letter>, evidence: Partial<Evidence> = {}) =>
+    rules(eventful(undefined, { ...evidence, deadLetters: [letter(more)] })).includes('no dead letter that was not planned');
+  expect(unexpected({ command: 50, code: 'RUN_UNKNOWN' })).toBe(true);
+  expect(unexpected({ command: 50, code: 'RUN_UNKNOWN' }, { signals: TOLD.map((signal) => ({ ...signal, early: true })) })).toBe(false);
+  expect(unexpected({ command: 50, code: 'SIGNAL_INVALID' })).toBe(true);
+  expect(unexpected({ command: 60 })).toBe(true);
+  expect(unexpected({ command: 60 }, { outages: [DOWN] })).toBe(false); // its sender may have got no answer
+  expect(unexpected({ origin: 'command', command: 3, code: 'RUN_UNKNOWN' })).toBe(false);
+  expect(unexpected({ origin: 'command', command: 50, code: 'RUN_UNKNOWN' })).toBe(true);
+});
+
+it('a run that has failed is one dead letter each time, and one that has not is none', () => {
+  const rule = 'a run that failed is one dead letter, each time';
+  const letters = (...commands: number[]) => ({
+    deadLetters: commands.map((command) => letter({ origin: 'run', code: 'RUN_FAILED', command })),
+  });
+  expect(rules(eventful(undefined, letters(2)))).toEqual([rule]);
+  const failsTwice = (run: Scene) => {
+    for (const revision of [6, 10]) data(run, revision).outcome = 'failed';
+  };
+  expect(rules(eventful(failsTwice, letters(2, 4)))).not.toContain(rule);
+  expect(rules(eventful(failsTwice, letters(4)))).not.toContain(rule); // begun anew before the letter was written
+  expect(rules(eventful(failsTwice, letters(2)))).toContain(rule);
+  expect(rules(eventful(failsTwice, letters(2, 4, 4)))).toContain(rule);
+  expect(rules(eventful(failsTwice, letters(2, 2, 4)))).toContain(rule);
+});
+
+it('what is cancelled begins nothing, unless its process could not hear of it', () => {
+  const rule = 'what is cancelled begins nothing';
+  const begunLate =
+    (ms: number) =>
+    ({ events, effects }: Scene): void => {
+      events.splice(6);
+      effects.push({ ...effects[1]!, at: events[5]!.storedAtMs + ms });
+    };
+  expect(rules(eventful(begunLate(900)))).not.toContain(rule);
+  expect(rules(eventful(begunLate(1_100)))).toContain(rule);
+  const stoppedAt = Date.parse(at(150));
+  expect(rules(eventful(begunLate(1_100), { outages: [{ source: 'b', from: stoppedAt, to: stoppedAt + 1_000 }] }))).not.toContain(rule);
+  expect(rules(eventful(begunLate(1_100), { outages: [{ source: 'c', from: stoppedAt, to: stoppedAt + 1_000 }] }))).toContain(rule);
+});
+
+it('a late wake is excused by the time in which nobody could have come', () => {
+  const late = ({ events }: Scene) => (events[8]!.storedAtMs += 15_100);
+  const outage = { source: undefined, from: Date.parse(at(400)), to: Date.parse(at(1_400)) };
+  expect(rules(eventful(late, { outages: [outage] }))).not.toContain('a parked run is woken at its time');
+});
+
+it('a run that is begun for a signal, while its command waits, is held by nobody', () => {
+  const queued = ({ events, effects }: Scene): void => {
+    const [start, resume] = events.map(({ stored }) => stored) as [Editable, Editable];
+    Object.assign(start, { source: 'd' });
+    start.data.lease = { command: 1, delivery: 0, term: 0 };
+    resume.data.lease = { command: 1, delivery: 1, term: 1 };
+    for (const { stored } of events.slice(2)) stored.data.lease = { ...stored.data.lease, term: stored.data.lease.term - 1 };
+    events[2]!.stored.data.lease = resume.data.lease;
+    effects.splice(0, 1);
+  };
+  expect(check(eventful(queued))).toEqual([]);
+  const byNobody = (run: Scene): void => {
+    queued(run);
+    run.events.splice(1, 1);
+  };
+  expect(rules(eventful(byNobody))).toContain('only the holder writes');
+});
+
+it('the wake of a run that has ended otherwise may still wait, that of one that goes on may not', () => {
+  const commandsLeft = { stored: ['cmd.job.wake.r1'], consumers: [] };
+  expect(rules(eventful(undefined, { commandsLeft }))).toEqual([]);
+  expect(rules(eventful(({ events }) => events.splice(8), { commandsLeft }))).toContain('every command is settled');
+});
+
+it('limits are those of a lane', () => {
+  const evidence = (limits: Evidence['limits']) => rules(evidenceOf(scenes(), { limits }));
+  expect(evidence({ job: { normal: 2, low: 0 } })).toEqual([]);
+  expect(evidence({ job: { normal: 1, low: 9 } })).toEqual(['no more runs at once than allowed']);
 });

@@ -42,7 +42,8 @@ export interface LoggedEvent {
     readonly from: string | null;
     readonly to: string;
     readonly cause: LoggedCause;
-    readonly lease: { readonly command: number; readonly delivery: number; readonly term: number };
+    readonly lease: { readonly command: number; readonly delivery: number; readonly term: number; readonly lane?: string };
+    readonly parked?: { readonly until: string | null };
     readonly input?: unknown;
     readonly policy?: RunPolicy;
     readonly startedAt: string;
@@ -60,12 +61,33 @@ export interface Stored {
   readonly event: LoggedEvent;
 }
 
-export type Expected = Pick<PlannedRun, 'jobType' | 'runId' | 'input' | 'outcome'>;
+export type Expected = Pick<PlannedRun, 'jobType' | 'runId' | 'input' | 'outcomes' | 'lane'>;
+
+/** A signal, or `restart`: the command that begins a run anew. */
+export interface SentSignal {
+  readonly run: string;
+  readonly type: string;
+  /** Places in the COMMANDS stream: more than one only if the server forgot the message id in a crash. */
+  readonly commands: ReadonlySet<number>;
+  /** Sent before the start command of its run was stored. */
+  readonly early: boolean;
+}
+
+/** When a process could not hear or do anything. */
+export interface Outage {
+  /** Undefined: all of them, because of the server. */
+  readonly source: string | undefined;
+  readonly from: number;
+  readonly to: number;
+}
 
 export interface Letter {
+  readonly origin: string;
   /** `<jobType>/<runId>` of the run that it is about. */
   readonly run: string;
   readonly code: string;
+  /** Place in the COMMANDS stream of what it was. */
+  readonly command: number;
   /** Everything, for people. */
   readonly text: string;
 }
@@ -75,13 +97,18 @@ export interface Evidence {
   readonly runs: ReadonlyMap<string, readonly Stored[]>;
   readonly effects: readonly Effect[];
   readonly expected: readonly Expected[];
-  /** Runs at once, by job type. */
-  readonly limits: Readonly<Record<string, number>>;
+  /** Signals that were stored for certain. */
+  readonly signals: readonly SentSignal[];
+  /** Runs at once, by job type; by lane, where there is not only `normal`. */
+  readonly limits: Readonly<Record<string, number | Readonly<Record<string, number>>>>;
+  /** A wait that is shorter is held. */
+  readonly parkAfterMs: number;
   readonly machines: Readonly<Record<string, AnyStateMachine>>;
   readonly deaths: readonly Death[];
+  readonly outages: readonly Outage[];
   /** Processes whose clock was set back at some time. */
   readonly clocksSetBack: ReadonlySet<string>;
-  /** Commands still stored, and consumers that still have to do with any, with what the server says of them. */
+  /** Subjects of commands still stored; and consumers, with what the server says of them, if they have to do with more or less than that. */
   readonly commandsLeft: { readonly stored: readonly string[]; readonly consumers: readonly string[] };
   readonly deadLetters: readonly Letter[];
   /** What else was noticed while it happened. */
@@ -113,7 +140,15 @@ export async function gatherEvidence({ connection, effects, ...known }: Gatherin
   const deadLetters: Letter[] = [];
   await readStream(connection, 'DEAD_LETTERS', ({ subject, data, header }) => {
     const text = `${subject} ${header('Almanac-Reason')} ${Buffer.from(data).toString()}`;
-    deadLetters.push({ run: `${subject.split('.')[2]}/${header('Almanac-Run-Id')}`, code: header('Almanac-Reason-Code'), text });
+    const [, origin, jobType] = subject.split('.');
+    const run = `${jobType}/${header('Almanac-Run-Id')}`;
+    deadLetters.push({
+      origin: origin!,
+      run,
+      code: header('Almanac-Reason-Code'),
+      command: Number(header('Almanac-Origin-Sequence')),
+      text,
+    });
   });
   return { ...known, problems, runs, effects: readEffects(effects), deadLetters, commandsLeft: await commandsLeft(connection) };
 }
@@ -121,25 +156,23 @@ export async function gatherEvidence({ connection, effects, ...known }: Gatherin
 async function commandsLeft(connection: NatsConnection): Promise<Evidence['commandsLeft']> {
   const manager = await jetstreamManager(connection);
   const stored: string[] = [];
-  await readSequences(manager, 'COMMANDS', (sequence, subject) => stored.push(`${sequence} ${subject}`));
+  await readSubjects(manager, 'COMMANDS', (subject) => stored.push(subject));
   const consumers: string[] = [];
+  let outstanding = 0;
   for await (const { name, delivered, ack_floor, num_pending, num_ack_pending } of manager.consumers.list('COMMANDS')) {
-    if (stored.length === 0 && num_pending + num_ack_pending === 0) continue;
+    if (num_pending + num_ack_pending === 0) continue;
+    outstanding += num_pending + num_ack_pending;
     consumers.push(`${name} ${JSON.stringify({ delivered, ack_floor, num_pending, num_ack_pending })}`);
   }
-  return { stored, consumers };
+  return { stored, consumers: outstanding === stored.length ? [] : consumers };
 }
 
 /** Past the consumers: a work queue does not let us have another one. */
-async function readSequences(
-  manager: JetStreamManager,
-  stream: string,
-  onMessage: (sequence: number, subject: string) => void,
-): Promise<void> {
+async function readSubjects(manager: JetStreamManager, stream: string, onMessage: (subject: string) => void): Promise<void> {
   const { state } = await manager.streams.info(stream);
   for (let seq = state.first_seq; state.messages > 0 && seq <= state.last_seq; seq++) {
     const message = await manager.streams.getMessage(stream, { seq });
-    if (message !== null) onMessage(seq, message.subject);
+    if (message !== null) onMessage(message.subject);
   }
 }
 

@@ -21,7 +21,9 @@ export interface FleetOptions {
 
 export interface Death {
   readonly source: string;
-  /** Milliseconds since the epoch, by the machine's clock. */
+  /** When it was told, or made, to end. Milliseconds since the epoch, by the machine's clock. */
+  readonly signalledAt: number;
+  /** When it was gone. */
   readonly at: number;
   readonly signal: 'SIGKILL' | 'SIGTERM';
 }
@@ -68,18 +70,19 @@ export class Worker {
     const { child, ended, ready } = this.#process;
     const source = await ready;
     this.#expectedToEnd.add(child);
+    const signalledAt = Date.now();
     child.kill(signal);
     await ended;
-    this.#deaths.push({ source, at: Date.now(), signal });
+    this.#deaths.push({ source, signalledAt, at: Date.now(), signal });
     this.#offsetMs = offsetMs;
     this.#process = this.#start();
   }
 
-  async pause(): Promise<() => void> {
+  async pause(): Promise<{ source: string; goOn: () => void }> {
     const { child, ready } = this.#process;
-    await ready;
+    const source = await ready;
     child.kill('SIGSTOP');
-    return () => void child.kill('SIGCONT');
+    return { source, goOn: () => void child.kill('SIGCONT') };
   }
 
   /** @returns The process whose clock it is, and how far it moved. */

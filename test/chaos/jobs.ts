@@ -25,6 +25,9 @@ const RETRY = { maxAttempts: MAX_ATTEMPTS, initialMs: 40, factor: 2, maxMs: 300,
 /** Longer than any jump of a clock, so that no jump fails a run. */
 const NEVER_MS = 48 * 3_600_000;
 
+/** A wait that is shorter is held. Some of the jobs wait longer, some shorter. */
+export const PARK_AFTER_MS = 1_500;
+
 /** Runs at once over all processes. */
 export const LIMITS = {
   'chaos-one': 16,
@@ -34,6 +37,7 @@ export const LIMITS = {
   'chaos-parallel': 16,
   'chaos-short': 24,
   'chaos-patient': 80,
+  'chaos-told': { high: 4, normal: 6, low: 2 },
 } as const;
 export type ChaosJobType = keyof typeof LIMITS;
 
@@ -46,6 +50,7 @@ export function chaosJobs(record: RecordEffect): TestJob[] {
     regions('chaos-parallel', record),
     delays('chaos-short', record),
     delays('chaos-patient', record),
+    told(record),
   ];
 }
 
@@ -204,6 +209,40 @@ function delays(id: ChaosJobType, record: RecordEffect): TestJob {
       working: { invoke: { id: 'work', src: 'work', input: ({ context }) => context, onDone: 'waitingAgain', onError: 'failed' } },
       waitingAgain: { after: { delayMs: 'workingAgain' } },
       workingAgain: { invoke: { id: 'more', src: 'work', input: ({ context }) => context, onDone: 'succeeded', onError: 'failed' } },
+      succeeded: { type: 'final' },
+      failed: { type: 'final' },
+    },
+  });
+  return jobOf(machine, { work: waiting(record) }, { input: Work, concurrency: LIMITS[id] });
+}
+
+interface Notes extends Work {
+  readonly notes: number;
+}
+
+/** Waits until it is told to go, or for some time; takes notes all the while, of which one in the midst of its work begins that anew. */
+function told(record: RecordEffect): TestJob {
+  const id = 'chaos-told';
+  const given = ({ context: { ms, failures, delayMs } }: { context: Notes }): Work => ({ ms, failures, delayMs });
+  const machine: AnyStateMachine = setup({
+    types: { input: {} as Work, context: {} as Notes, events: {} as { type: 'note' | 'go' } },
+    actors: { work: activity<Work, number>() },
+    delays: { delayMs: ({ context }) => context.delayMs },
+    actions: { take: assign({ notes: ({ context }) => context.notes + 1 }) },
+  }).createMachine({
+    id,
+    options: { maxIterations: 100 },
+    context: ({ input }) => ({ ...input, notes: 0 }),
+    initial: 'waiting',
+    on: { note: { actions: 'take' } },
+    states: {
+      waiting: { on: { go: 'working' }, after: { delayMs: 'working' } },
+      working: {
+        on: { note: { target: 'working', reenter: true, actions: 'take' } },
+        invoke: { id: 'work', src: 'work', input: given, onDone: 'resting', onError: 'failed' },
+      },
+      resting: { on: { go: 'workingAgain' }, after: { delayMs: 'workingAgain' } },
+      workingAgain: { invoke: { id: 'more', src: 'work', input: given, onDone: 'succeeded', onError: 'failed' } },
       succeeded: { type: 'final' },
       failed: { type: 'final' },
     },

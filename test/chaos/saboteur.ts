@@ -1,10 +1,13 @@
 /** Makes things go wrong, and right again. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestServer } from '../support/nats-server.ts';
+import type { Outage } from './evidence.ts';
 import type { Fleet } from './fleet.ts';
 import type { Fault } from './plan.ts';
 
 const SLOW_DISK_DELAY_MS = 20;
+/** Until a process is heard and hears again, once it could. */
+const RECONNECTING_MS = 2_000;
 
 export class Saboteur {
   readonly #server: TestServer;
@@ -13,6 +16,7 @@ export class Saboteur {
   readonly counts: Partial<Record<Fault['kind'], number>> = {};
   /** Processes whose clock was set back at some time. */
   readonly clocksSetBack = new Set<string>();
+  readonly outages: Outage[] = [];
   /** Where all clocks come together in the end, in milliseconds ahead of the machine's. */
   #offsetMs = 0;
   #serverBusy: Promise<unknown> = Promise.resolve();
@@ -31,25 +35,38 @@ export class Saboteur {
       case 'end': // activities are short, but its connection may be cut just now: go on
         return this.#goOn(this.#fleet.workers[fault.worker]!.replace('SIGTERM', this.#offsetMs));
       case 'stop': {
-        const goOn = await this.#fleet.workers[fault.worker]!.pause();
-        return this.#goOn(delay(fault.ms).then(goOn));
+        const { source, goOn } = await this.#fleet.workers[fault.worker]!.pause();
+        return this.#goOn(this.#out(source, delay(fault.ms)).then(goOn));
       }
-      case 'cut':
-        return this.#fleet.workers[fault.worker]!.proxy.cut();
+      case 'cut': {
+        const { proxy, ready } = this.#fleet.workers[fault.worker]!;
+        proxy.cut();
+        return this.#out(await ready, Promise.resolve());
+      }
       case 'partition': {
-        const { proxy } = this.#fleet.workers[fault.worker]!;
+        const { proxy, ready } = this.#fleet.workers[fault.worker]!;
         proxy.swallowEverything();
-        return this.#goOn(delay(fault.ms).then(() => proxy.cut())); // else it would be the client's pings that find out
+        const over = delay(fault.ms).then(() => proxy.cut()); // else it would be the client's pings that find out
+        return this.#goOn(ready.then((source) => this.#out(source, over)));
       }
       case 'delay': {
-        const { proxy } = this.#fleet.workers[fault.worker]!;
+        const { proxy, ready } = this.#fleet.workers[fault.worker]!;
         proxy.delay(fault.delayMs);
-        return this.#goOn(delay(fault.ms).then(() => proxy.delay(0)));
+        const over = delay(fault.ms).then(() => proxy.delay(0));
+        return this.#goOn(ready.then((source) => this.#out(source, over)));
       }
       case 'restart':
-        return this.#withServer(() => this.#server.restart({ signal: fault.signal }));
+        return this.#out(
+          undefined,
+          this.#withServer(() => this.#server.restart({ signal: fault.signal })),
+        );
       case 'slow disk':
-        return this.#goOn(this.#withServer(() => this.#slowDisk(fault.bursts)));
+        return this.#goOn(
+          this.#out(
+            undefined,
+            this.#withServer(() => this.#slowDisk(fault.bursts)),
+          ),
+        );
       case 'jump': {
         const { source, byMs } = await this.#fleet.workers[fault.worker]!.setClock(this.#offsetMs + fault.byMs);
         if (byMs < 0) this.clocksSetBack.add(source);
@@ -72,6 +89,12 @@ export class Saboteur {
   async settled(): Promise<void> {
     await Promise.all(this.#going);
     await Promise.all(this.#fleet.workers.map(({ ready }) => ready));
+  }
+
+  async #out(source: Outage['source'], lasting: Promise<unknown>): Promise<void> {
+    const from = Date.now();
+    await lasting;
+    this.outages.push({ source, from, to: Date.now() + RECONNECTING_MS });
   }
 
   #goOn(lasting: Promise<unknown>): void {

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
+import { acknowledgeRemoved } from '../../src/adapters/nats/settled-commands.ts';
 import { sweepStrays } from '../../src/adapters/nats/strays.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { ConnectError } from '../../src/domain/errors.ts';
@@ -11,7 +12,7 @@ import { laneLimits } from '../../src/domain/job-type.ts';
 import type { Log } from '../../src/runtime/ports.ts';
 import { hostOn } from '../support/host-on.ts';
 import { effectsFile } from './effects.ts';
-import { chaosJobs } from './jobs.ts';
+import { chaosJobs, PARK_AFTER_MS } from './jobs.ts';
 import { JumpingClock } from './jumping-clock.ts';
 
 export interface ToWorker {
@@ -24,8 +25,6 @@ export interface FromWorker {
 const [url, folder, leaseMs, offsetMs] = process.argv.slice(2) as [string, string, string, string];
 const RETRY_MS = 100;
 const SWEEP_EVERY_MS = 1_000;
-/** Some of the jobs wait longer, some shorter. */
-const PARK_AFTER_MS = 3_000;
 
 const clock = new JumpingClock(Number(offsetMs));
 const identity = processIdentity();
@@ -50,7 +49,8 @@ process.on('SIGTERM', async () => {
 });
 process.send!({ ready: identity.source } satisfies FromWorker);
 
-function sweep(): Promise<number> {
+async function sweep(): Promise<number> {
+  await acknowledgeRemoved(host.connection, host.manager);
   return sweepStrays(host.manager, natsDeadLetters(host.publisher), log, lanes);
 }
 

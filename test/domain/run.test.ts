@@ -53,7 +53,8 @@ function wholeHistory(): Buffer[] {
 }
 function verdictOn(history: readonly Uint8Array[], jobTypes: readonly JobType[], complete = true): Verdict {
   const verifier = new HistoryVerifier(jobTypes, { complete });
-  for (const bytes of history) verifier.take({ ...sample, sequence: 0 as Sequence, event: parseRunEvent(bytes), bytes });
+  for (const bytes of history)
+    verifier.take({ ...sample, sequence: 0 as Sequence, storedAt: instant(0), event: parseRunEvent(bytes), bytes });
   return verifier.result();
 }
 const problemsIn = (history: readonly Uint8Array[], complete?: boolean) => verdictOn(history, [jobType], complete).problems;
@@ -108,7 +109,8 @@ describe('the numbers a run started with', () => {
   const failed = activityFailed('fetch', 3, { name: 'Error', message: 'try again' });
   const verified = (by: JobType, history: readonly Uint8Array[]) => {
     const verifier = new HistoryVerifier([by], { complete: true });
-    for (const bytes of history) verifier.take({ ...sample, sequence: 0 as Sequence, event: parseRunEvent(bytes), bytes });
+    for (const bytes of history)
+      verifier.take({ ...sample, sequence: 0 as Sequence, storedAt: instant(0), event: parseRunEvent(bytes), bytes });
     return verifier.result().problems;
   };
 

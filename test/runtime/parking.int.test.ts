@@ -99,3 +99,34 @@ it('woken too early by a clock that is ahead, it is parked again, and nothing wa
   expect(await host.seen.times('ended')).toEqual(['succeeded']);
   await nothingLeft(host);
 });
+
+it('woken too early, it is looked at again soon: the clock that said so may be put right', async () => {
+  const job = jobOf(waiting('clock-behind', 3_600_000), { work });
+  const clock = new VirtualClock('2030-01-01T00:00:00Z');
+  await using host = await hostOn(server, [job], { parkAfterMs: 100, clock });
+  await host.start(job, 'r1');
+  await host.seen.times('started');
+  await host.commands.again({ jobType: jobTypeId('clock-behind'), runId: runId('r1') }, 'continue');
+  await expect
+    .poll(async () => (await host.manager.consumers.info('COMMANDS', 'start-clock-behind-normal')).ack_floor.consumer_seq)
+    .toBe(2);
+  clock.jumpTo('2030-01-01T02:00:00Z');
+  expect(await host.seen.times('ended')).toEqual(['succeeded']);
+  await host.manager.streams.purge('COMMANDS'); // the first wake
+});
+
+it('parked by a clock that is ahead, it is looked at again soon when its time has come by that clock', async () => {
+  const job = jobOf(waiting('clock-ahead', 300), { work });
+  const ahead = await hostOn(server, [job], { parkAfterMs: 100, clock: new VirtualClock('2030-01-01T01:00:00Z') });
+  await ahead.start(job, 'r1');
+  await ahead.seen.times('started');
+  await expect.poll(async () => (await ahead.historyOf(job, 'r1'))[0]?.event.data.parked).toBeDefined();
+  await ahead.stop();
+  const clock = new VirtualClock('2030-01-01T00:00:00Z');
+  await using host = await hostOn(server, [job], { parkAfterMs: 100, clock });
+  const deliveries = async () => (await host.manager.consumers.info('COMMANDS', 'wake')).num_redelivered;
+  await expect.poll(deliveries, { timeout: 5_000 }).toBe(1); // it was told to wait for an hour more
+  clock.jumpTo('2030-01-01T02:00:00Z');
+  expect(await host.seen.times('ended')).toEqual(['succeeded']);
+  await nothingLeft(host);
+});

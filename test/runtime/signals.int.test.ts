@@ -17,10 +17,10 @@ import { resolvePolicy } from '../../src/domain/run-policy.ts';
 import { activity } from '../../src/domain/statechart/declare-activity.ts';
 import { runnable } from '../../src/runtime/job-types.ts';
 import type { Lease, StoredRunEvent } from '../../src/runtime/ports.ts';
-import { SignalDesk } from '../../src/runtime/signal-desk.ts';
+import { SignalDesk, type SignalDeskOptions } from '../../src/runtime/signal-desk.ts';
 import { deadLetters } from '../../streams/dead-letters.stream.ts';
 import { commandsLeft } from '../support/commands-left.ts';
-import { type Client, hostOn } from '../support/host-on.ts';
+import { type Client, clientOn, hostOn } from '../support/host-on.ts';
 import { jobOf, stepsJob, type TestJob } from '../support/jobs.ts';
 import { startTestServer, useNatsServer } from '../support/nats-server.ts';
 import { Sightings, sightingLog } from '../support/sightings.ts';
@@ -138,14 +138,27 @@ it('a run that waits for its next attempt, held by nobody, is cancelled without 
   expect(types(await host.historyOf(job, 'r1'))).toEqual(['started', 'transitioned', 'finished']);
 });
 
+const sequences: string[] = [];
+/** Where the signal would lie in the stream: the same for each delivery of it. */
+function sequenceOf(signal: string): number {
+  if (!sequences.includes(signal)) sequences.push(signal);
+  return 1_000_000 + sequences.indexOf(signal);
+}
+
 /** A delivery of a signal to a process that holds nothing, as the server would make it. */
-function delivered(job: TestJob, run: string, type: string, delivery: number): Lease & { readonly settled: string[] } {
+function delivered(
+  job: TestJob,
+  run: string,
+  type: string,
+  delivery: number,
+  publishedAt = instant(0),
+): Lease & { readonly settled: string[] } {
   const settled: string[] = [];
   return {
     subject: `cmd.${job.jobType.id}.signal.${run}`,
-    command: 1_000_000,
+    command: sequenceOf(`${job.jobType.id}/${run}/${type}`),
     delivery,
-    publishedAt: instant(0),
+    publishedAt,
     body: Buffer.from(JSON.stringify({ event: { type } })),
     headers: {},
     acknowledge: () => void settled.push('acknowledged'),
@@ -155,16 +168,14 @@ function delivered(job: TestJob, run: string, type: string, delivery: number): L
   };
 }
 
-/** @param meanwhile Happens after the desk has appended to a held run, before it is done with the signal. */
-async function deskOn(client: Client, { jobType, activities }: TestJob, meanwhile = async () => {}): Promise<SignalDesk> {
+async function deskOn(client: Client, { jobType, activities }: TestJob, more: Partial<SignalDeskOptions> = {}): Promise<SignalDesk> {
   const { connection, manager, publisher, commands } = client;
   const log = sightingLog(new Sightings());
-  const leases = natsLeases(connection, manager, log);
   return new SignalDesk(
     {
       runs: natsRunLog(publisher, manager),
       history: natsRunHistory(connection, manager),
-      leases: { ...leases, exists: (command) => meanwhile().then(() => leases.exists(command)) },
+      leases: natsLeases(connection, manager, log),
       commands,
       clock: systemClock,
       identity: processIdentity(),
@@ -174,6 +185,7 @@ async function deskOn(client: Client, { jobType, activities }: TestJob, meanwhil
       deadLetters: natsDeadLetters(publisher),
       announcer: natsAnnouncer(connection),
       log,
+      ...more,
     },
     runnable(jobType, activities),
   );
@@ -230,13 +242,111 @@ it('meets the run as it is, though others have moved it since the signal before'
   await host.start(job, 'r1');
   await seen.times('started');
   const other = await deskOn(host, job);
-  const desk = await deskOn(host, job, () => other.hear(delivered(job, 'r1', 'open', 1)));
+  const leases = natsLeases(host.connection, host.manager, sightingLog(new Sightings()));
+  const desk = await deskOn(host, job, {
+    leases: {
+      ...leases,
+      async exists(command) {
+        await other.hear(delivered(job, 'r1', 'open', 1));
+        return leases.exists(command);
+      },
+    },
+  });
   const enter = delivered(job, 'r1', 'enter', 1);
   await Promise.all([desk.hear(delivered(job, 'r1', 'knock', 1)), desk.hear(enter)]);
   const heard = (await host.historyOf(job, 'r1')).map(({ event }) => event.data.event?.type);
   expect([heard, enter.settled]).toEqual([['xstate.init', 'knock', 'open', 'enter'], ['acknowledged']]);
   await signal(host, job, 'r1', 'cancel');
   await host.seen.times('ended');
+  await nothingLeft(host);
+});
+
+it('is heard once, though a server that crashed counts its deliveries from one again', async () => {
+  await using client = await hostOn(server, [approvalJob]);
+  await client.start(approvalJob, 'forgotten');
+  await client.seen.times('started');
+  const desk = await deskOn(client, approvalJob);
+  const sentAt = instant(Date.now());
+  for (const type of ['approve', 'cancel']) {
+    for (const _ of ['delivered', 'delivered again']) {
+      const lease = { ...delivered(approvalJob, 'forgotten', type, 1, sentAt), command: type === 'approve' ? 2_000_000 : 2_000_001 };
+      await desk.hear(lease);
+      expect(lease.settled).toContain('acknowledged');
+    }
+  }
+  expect(types(await client.historyOf(approvalJob, 'forgotten'))).toEqual(['started', 'transitioned', 'finished']);
+  const letter = await client.manager.streams.getMessage(deadLetters.name, { last_by_subj: 'dlq.signal.approval' });
+  expect(letter?.header.get('Almanac-Run-Id')).not.toBe('forgotten');
+});
+
+it('is heard once, though its first receiver was so slow that another one had carried it out by then', async () => {
+  await using client = await hostOn(server, [approvalJob]);
+  await client.start(approvalJob, 'slow');
+  await client.seen.times('started');
+  const runs = natsRunLog(client.publisher, client.manager);
+  const other = await deskOn(client, approvalJob);
+  const sentAt = instant(Date.now());
+  const slow = await deskOn(client, approvalJob, {
+    runs: {
+      ...runs,
+      async append(...args) {
+        await other.hear(delivered(approvalJob, 'slow', 'approve', 2, sentAt));
+        return runs.append(...args);
+      },
+    },
+  });
+  const lease = delivered(approvalJob, 'slow', 'approve', 1, sentAt);
+  await slow.hear(lease);
+  expect(lease.settled).toEqual(['acknowledged']);
+  expect(types(await client.historyOf(approvalJob, 'slow'))).toEqual(['started', 'transitioned']);
+});
+
+it('refused, and delivered again because that was not acknowledged, it is refused again, though the run has begun anew', async () => {
+  await using client = await hostOn(server, [approvalJob]);
+  await client.start(approvalJob, 'anew');
+  await client.seen.times('started');
+  await signal(client, approvalJob, 'anew', 'cancel');
+  await client.seen.times('ended');
+  const desk = await deskOn(client, approvalJob);
+  const sentAt = instant(Date.now());
+  await desk.hear(delivered(approvalJob, 'anew', 'approve', 1, sentAt));
+  await client.commands.again({ jobType: jobTypeId('approval'), runId: runId('anew') }, 'restart');
+  await client.seen.times('started', 2);
+  await desk.hear(delivered(approvalJob, 'anew', 'approve', 2, sentAt));
+  await signal(client, approvalJob, 'anew', 'approve');
+  await expect.poll(async () => types(await client.historyOf(approvalJob, 'anew'))).toHaveLength(4);
+  expect(types(await client.historyOf(approvalJob, 'anew'))).toEqual(['started', 'finished', 'restarted', 'transitioned']);
+  const { state } = await client.manager.streams.info(deadLetters.name, { subjects_filter: 'dlq.signal.approval' });
+  expect(state.subjects).toEqual({ 'dlq.signal.approval': 1 });
+});
+
+it('finds its run that began and whose command was settled while it looked', async () => {
+  await using client = await hostOn(server, [approvalJob]);
+  const log = sightingLog(new Sightings());
+  const leases = natsLeases(client.connection, client.manager, log);
+  const desk = await deskOn(client, approvalJob, {
+    leases: {
+      ...leases,
+      async findStart(...args) {
+        await client.start(approvalJob, 'in-between');
+        await nothingLeft(client);
+        return leases.findStart(...args);
+      },
+    },
+  });
+  await desk.hear(delivered(approvalJob, 'in-between', 'approve', 1, instant(Date.now())));
+  expect(types(await client.historyOf(approvalJob, 'in-between'))).toEqual(['started', 'transitioned']);
+});
+
+it('a run that begins for it goes on in the lane of its command', async () => {
+  const job = stepsJob('laned', ['only'], async () => null, { concurrency: { normal: 1, low: 1 } });
+  await using client = await clientOn(server);
+  const address = { jobType: jobTypeId('laned'), runId: runId('r1') };
+  await client.commands.start({ ...address, input: {}, lane: 'low' });
+  const desk = await deskOn(client, job);
+  await desk.hear(delivered(job, 'r1', 'cancel', 1, instant(Date.now())));
+  expect((await client.historyOf(job, 'r1')).map(({ event }) => event.data.lease.lane)).toEqual(['low', 'low']);
+  await using host = await hostOn(server, [job]);
   await nothingLeft(host);
 });
 

@@ -192,3 +192,32 @@ it('whoever goes on with a run tells its activities of the same trace', async ()
   expect(traces[0]).toMatch(/^00-/);
   expect(new Set([...calls.of('trace'), ...traces])).toEqual(new Set([traces[0]]));
 });
+
+it('a run that was delivered many times goes on soon, though the server has forgotten that and counts from one again', async () => {
+  const calls = new Sightings();
+  const job = stepsJob('many-deliveries', ['only'], (_, { signal }) => {
+    calls.saw('call');
+    return calls.of('call').length > 5 ? Promise.resolve(null) : new Promise((_, reject) => signal.addEventListener('abort', reject));
+  });
+  await using client = await clientOn(server);
+  await client.start(job, 'r1');
+  for (let delivery = 1; delivery <= 4; delivery++) {
+    const leaving = await hostOn(server, [job], { stopGraceMs: 0 });
+    await calls.times('call', delivery);
+    await leaving.stop();
+  }
+  await using proxy = await tcpProxy(server);
+  await using cutOff = await hostOn(proxy, [job], { leaseMs: LEASE_MS });
+  await calls.times('call', 5);
+  proxy.refuse();
+  await client.manager.consumers.delete('COMMANDS', 'start-many-deliveries-normal'); // as a crash of the server may do
+  await using other = await hostOn(server, [job], { leaseMs: LEASE_MS });
+  await other.seen.times('ended');
+  const history = await client.historyOf(job, 'r1');
+  expect(types(history)).toEqual(['started', 'resumed', 'resumed', 'resumed', 'resumed', 'resumed', 'finished']);
+  const counted = history.map(({ event }) => event.data.lease.delivery).join();
+  expect(['1,2,3,4,5,2,2', '1,1,1,1,1,1,1']).toContain(counted); // server 2.9 forgets whenever a process declares the consumer
+  expect(history.at(-1)?.event.data.lease.term).toBe(6);
+  proxy.heal();
+  await cutOff.stop();
+});

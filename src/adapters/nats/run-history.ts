@@ -1,7 +1,7 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { events, parseRunEventSubject, runEventFilter } from '../../../streams/events.stream.ts';
-import type { JobTypeId, Sequence } from '../../domain/ids.ts';
+import type { Instant, JobTypeId, Sequence } from '../../domain/ids.ts';
 import { readRunEvent } from '../../domain/run-event.ts';
 import type { RunHistory, StoredRunEvent } from '../../runtime/ports.ts';
 import { type Delivered, readOrdered } from './ordered-reader.ts';
@@ -39,5 +39,6 @@ export const natsRunHistory = (connection: NatsConnection, manager: JetStreamMan
 function storedIn({ subject, position, data }: Delivered): StoredRunEvent | undefined {
   const address = parseRunEventSubject(subject);
   const event = address && readRunEvent(data);
-  return event && { jobType: address.jobType, runId: address.runId, sequence: position.sequence as Sequence, event, bytes: data };
+  const { sequence, storedAtMs } = position;
+  return event && { ...address, sequence: sequence as Sequence, storedAt: storedAtMs as Instant, event, bytes: data };
 }

@@ -1,7 +1,7 @@
 /** The history of runs on the EVENTS stream: one subject a run, compare-and-set per subject. */
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import { events, parseRunEventSubject, runEventSubject } from '../../../streams/events.stream.ts';
-import type { JobTypeId, RunId, Sequence } from '../../domain/ids.ts';
+import type { Instant, JobTypeId, RunId, Sequence } from '../../domain/ids.ts';
 import { parseRunEvent } from '../../domain/run-event.ts';
 import type { RunLog, StoredRunEvent } from '../../runtime/ports.ts';
 import { appendConfirmed } from './append.ts';
@@ -23,8 +23,9 @@ export async function firstRunEvent(manager: JetStreamManager, jobType: JobTypeI
   return message === null ? undefined : storedRunEvent(message);
 }
 
-function storedRunEvent(message: Pick<StoredMsg, 'subject' | 'seq' | 'data'>): StoredRunEvent | undefined {
+function storedRunEvent(message: Pick<StoredMsg, 'subject' | 'seq' | 'data' | 'time'>): StoredRunEvent | undefined {
   const address = parseRunEventSubject(message.subject);
   if (address === undefined) return undefined;
-  return { ...address, sequence: message.seq as Sequence, event: parseRunEvent(message.data), bytes: message.data };
+  const storedAt = message.time.getTime() as Instant;
+  return { ...address, sequence: message.seq as Sequence, storedAt, event: parseRunEvent(message.data), bytes: message.data };
 }

@@ -19,11 +19,18 @@ interface Interval {
 }
 
 export function checkConcurrency(evidence: Pick<Evidence, 'runs' | 'effects' | 'limits' | 'deaths'>, complain: Complain): void {
-  const byType = Map.groupBy(executions(evidence), ({ run }) => run.split('/')[0]!);
-  for (const [jobType, limit] of Object.entries(evidence.limits)) {
-    const { most, at } = mostAtOnce(byType.get(jobType) ?? []);
-    if (most > limit)
-      complain('no more runs at once than allowed', jobType, `${most} at ${new Date(at).toISOString()}, the limit is ${limit}`);
+  const laneOf = (run: string) => evidence.runs.get(run)?.[0]?.event.data.lease.lane ?? 'normal';
+  const byLane = Map.groupBy(executions(evidence), ({ run }) => `${run.split('/')[0]} ${laneOf(run)}`);
+  for (const [jobType, limits] of Object.entries(evidence.limits)) {
+    for (const [lane, limit] of Object.entries(typeof limits === 'number' ? { normal: limits } : limits)) {
+      const { most, at } = mostAtOnce(byLane.get(`${jobType} ${lane}`) ?? []);
+      if (most > limit)
+        complain(
+          'no more runs at once than allowed',
+          `${jobType} ${lane}`,
+          `${most} at ${new Date(at).toISOString()}, the limit is ${limit}`,
+        );
+    }
   }
 }
 

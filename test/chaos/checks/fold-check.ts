@@ -13,16 +13,20 @@ import { EVENT_KINDS } from './event-kinds.ts';
 
 type Complain = (rule: string, detail: string) => void;
 const RULE = 'the fold is the snapshot';
+/** Ends a run whose statechart does not listen to `cancel`. */
+const CANCEL = 'almanac.cancel';
 
 export function checkFold(machine: AnyStateMachine, history: readonly Stored[], complain: Complain): void {
   const interpreter = new Interpreter(machine);
   for (const { event, sequence } of history) {
     const kind = EVENT_KINDS[event.type];
     if (kind === undefined) return; // somebody else complains
-    if (!kind.hears) continue;
     const { data } = event;
+    if (kind.mapped) interpreter.adopt(data.snapshot);
+    if (!kind.hears) continue;
     try {
-      if (kind.at === 'first') interpreter.start(data.input, event);
+      if (kind.hears === 'the beginning') interpreter.start(data.input, event);
+      else if (data.event?.type === CANCEL) interpreter.stop();
       else interpreter.hear(data.event!, event);
     } catch (error) {
       complain(RULE, `revision ${data.revision} at ${sequence}: XState throws ${error}`);
@@ -60,6 +64,8 @@ class Interpreter {
 
   start(input: unknown, event: LoggedEvent): void {
     this.#policy = event.data.policy;
+    this.#timers.clear();
+    this.#activities.clear();
     this.#step(event, () => initialTransition(this.#machine, input));
   }
 
@@ -69,6 +75,20 @@ class Interpreter {
     const { cause } = event.data;
     if ('timer' in cause) this.#timers.delete(cause.timer);
     this.#step(event, () => transition(this.#machine, before, heard));
+  }
+
+  /** Nothing moves, and nothing is heard any more. */
+  stop(): void {
+    this.#snapshot = { ...this.#snapshot!, status: 'stopped' } as AnyMachineSnapshot;
+  }
+
+  /** As it is: whatever mapped it is not known here. */
+  adopt({ value, context, activities = {}, timers = {} }: LoggedSnapshot): void {
+    this.#snapshot = this.#machine.resolveState({ value, context });
+    this.#timers.clear();
+    this.#activities.clear();
+    for (const [id, { dueAt }] of Object.entries(timers)) this.#timers.set(id, dueAt);
+    for (const id of Object.keys(activities)) this.#activities.add(id);
   }
 
   differenceTo({ value, context, status, output, activities = {}, timers = {} }: LoggedSnapshot): string | undefined {

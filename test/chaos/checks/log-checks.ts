@@ -51,18 +51,30 @@ const EVENT_CHECKS: readonly EventCheck[] = [
     const kind = EVENT_KINDS[type]!;
     const final = isFinal(data.snapshot);
     if (kind.final !== 'perhaps' && (kind.final === 'always') !== final) complain('the last event says that the run is final', type);
-    if (before !== undefined && isFinal(before.event.data.snapshot)) complain('nothing follows the end of a run', type);
-    if ((data.event !== undefined) !== kind.hears) complain('an event says what was heard', JSON.stringify(data.event));
-    if (!kind.hears && !isDeepStrictEqual(data.snapshot, before?.event.data.snapshot)) {
+    const again = kind.at === 'later' && kind.hears === 'the beginning';
+    if (before !== undefined && isFinal(before.event.data.snapshot) !== again)
+      complain(again ? 'only what has ended begins anew' : 'nothing follows the end of a run', type);
+    if (again && before?.event.data.outcome === 'succeeded') complain('what went well does not begin anew', type);
+    if ((data.event !== undefined) !== (kind.hears !== false)) complain('an event says what was heard', JSON.stringify(data.event));
+    if (!kind.hears && !kind.mapped && !isDeepStrictEqual(data.snapshot, before?.event.data.snapshot)) {
       complain('a take-over changes nothing', 'the snapshot is another one');
     }
-    const outcome = final && typeof data.snapshot.value === 'string' ? data.snapshot.value : undefined;
+    const outcome = outcomeOf(data.snapshot);
     if (data.outcome !== outcome) complain('the outcome is the final state', `${data.outcome}, the snapshot says ${outcome}`);
   },
-  ({ event: { time, data } }, before, complain) => {
+  ({ event: { type, time, data } }, before, complain) => {
     const first = before?.event.data;
     if (data.startedAt !== (first === undefined ? time : first.startedAt)) complain('startedAt stays what it was', data.startedAt);
-    if (first !== undefined && data.definition !== first.definition) complain('a run keeps its definition', data.definition);
+    const mayChange = type === 'almanac.run.adopted' || type === 'almanac.run.restarted';
+    if (first !== undefined && !mayChange && data.definition !== first.definition) complain('a run keeps its definition', data.definition);
+  },
+  ({ event: { data } }, before, complain) => {
+    const last = before?.event.data.snapshot;
+    if (last === undefined) return;
+    const known = new Set(visitsIn(last));
+    const used = visitsIn(data.snapshot).filter((visit) => !known.has(visit) && visit <= last.visits);
+    if (used.length > 0 || data.snapshot.visits < last.visits)
+      complain('visits go on counting', `${used} again, the run has had ${last.visits} and says ${data.snapshot.visits}`);
   },
   ({ event }, before, complain) => {
     const { cause } = event.data;
@@ -84,20 +96,29 @@ function timerWasDue({ event }: Stored, before: Stored | undefined, clocksSetBac
     complain('no timer fires early', `${cause.timer}, ${dueAt - Date.parse(event.time)} ms`);
 }
 
-/** Who took a run over is the one who writes to it, until somebody else takes it over; only signals come from anybody. */
+/**
+ * Who took a run over is the one who writes to it, until somebody else takes it over or it is parked; only signals come from anybody. Who
+ * begins a run because of a signal, while its start command still waits, does not hold it: that has been delivered to nobody.
+ */
 function onlyTheHolderWrites(history: readonly Stored[], complain: Complain): void {
   let holder: LoggedEvent | undefined;
-  for (const { event, sequence } of history) {
+  for (const [index, { event, sequence }] of history.entries()) {
     const kind = causeKind(event);
-    if (kind === 'signal') continue;
-    if (kind === 'holder') {
-      const expected = (holder?.data.lease.term ?? 0) + 1;
-      if (event.data.lease.term !== expected)
-        complain('terms count who took over', `term ${event.data.lease.term} at ${sequence}, expected ${expected}`);
-      holder = event;
+    const before = history[index - 1]?.event.data;
+    const { lease } = event.data;
+    if (kind === 'signal') {
+      const left = before?.parked === undefined ? before?.lease : { ...before.lease, command: 0, delivery: 0 };
+      if (!isDeepStrictEqual(lease, left))
+        complain('a signal leaves a run with its holder', `${JSON.stringify(lease)} at ${sequence}, it was ${JSON.stringify(left)}`);
       continue;
     }
-    const { lease } = event.data;
+    if (kind === 'holder') {
+      const queued = before === undefined && lease.delivery === 0;
+      const expected = queued ? 0 : (before?.lease.term ?? 0) + 1;
+      if (lease.term !== expected) complain('terms count who took over', `term ${lease.term} at ${sequence}, expected ${expected}`);
+      holder = queued || event.data.parked !== undefined ? undefined : event;
+      continue;
+    }
     if (event.source !== holder?.source)
       complain('only the holder writes', `revision ${event.data.revision} at ${sequence} is by ${event.source}, held by ${holder?.source}`);
     else if (!isDeepStrictEqual(lease, holder.data.lease))
@@ -105,19 +126,31 @@ function onlyTheHolderWrites(history: readonly Stored[], complain: Complain): vo
         'a holder has one lease',
         `revision ${event.data.revision} at ${sequence}: ${JSON.stringify(lease)} and ${JSON.stringify(holder.data.lease)}`,
       );
+    if (event.data.parked !== undefined) holder = undefined;
   }
 }
 
-/** An activity has one result and a timer fires once, for each time it was asked for. */
+/** An activity has one result and a timer fires once, for each time it was asked for; a signal is heard once. */
 function eachCauseOnce(history: readonly Stored[], complain: Complain): void {
   const seen = new Set<string>();
   for (const { event, sequence } of history) {
     const kind = causeKind(event);
-    if (kind === 'holder') continue;
+    if (kind === 'holder' && event.type !== 'almanac.run.restarted') continue; // a command is delivered again, and its run taken over
     const cause = JSON.stringify(event.data.cause);
     if (seen.has(cause)) complain('no transition twice', `${cause} again at ${sequence}`);
     seen.add(cause);
   }
+}
+
+function visitsIn({ activities = {}, timers = {} }: LoggedSnapshot): number[] {
+  return [...Object.values(activities), ...Object.values(timers)].map(({ visit }) => visit);
+}
+
+function outcomeOf({ status, value }: LoggedSnapshot): string | undefined {
+  if (status === 'active') return undefined;
+  if (status === 'stopped') return 'cancelled';
+  if (status === 'error') return 'failed';
+  return typeof value === 'string' ? value : 'done';
 }
 
 const isFinal = (snapshot: LoggedSnapshot): boolean => snapshot.status !== 'active';
