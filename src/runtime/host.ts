@@ -77,6 +77,8 @@ const WAKES_AT_ONCE = 256;
 /** Of a run that was woken before its time. */
 const SHORTEST_WAIT_MS = 1_000;
 
+const MOST_REMEMBERED = 1_000;
+
 /** How many turns a lane has, compared with others, when there are fewer slots than runs. */
 const TURNS: Readonly<Record<Lane, number>> = { high: 4, normal: 2, low: 1 };
 
@@ -283,6 +285,7 @@ export class Host {
         this.#handBack(lease, result.waitMs);
         break;
       case 'lost': // a later delivery of the same command exists, and only its holder may settle it
+        if (this.#lostTo.size >= MOST_REMEMBERED) this.#lostTo.clear(); // whoever is forgotten waits a lease longer
         if (result.to !== undefined) this.#lostTo.set(lease.command, result.to);
         return;
     }
