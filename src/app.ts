@@ -23,7 +23,6 @@ import { natsReplyBox } from './adapters/nats/reply-box.ts';
 import { natsRunHistory } from './adapters/nats/run-history.ts';
 import { natsRunLog } from './adapters/nats/run-log.ts';
 import { natsScheduleLog } from './adapters/nats/schedule-log.ts';
-import { acknowledgeRemoved } from './adapters/nats/settled-commands.ts';
 import { SWEEP_EVERY_MS, sweepStrays } from './adapters/nats/strays.ts';
 import { guarded } from './adapters/resilience/guarded.ts';
 import { sqliteGraph } from './adapters/sqlite/graph.ts';
@@ -148,11 +147,7 @@ async function startParts(
   await scheduler.start();
   onStop(() => scheduler.stop());
   const known = new Map(jobTypes.map((jobType) => [jobType.id, [...laneLimits(jobType).keys()]]));
-  const sweep = async () => {
-    await acknowledgeRemoved(connection, manager);
-    return sweepStrays(manager, deadLetters, log, known);
-  };
-  onStop(sweepRegularly(sweep, log));
+  onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, known), log));
 
   return {
     natsUrl: withoutCredentials(natsUrl),
