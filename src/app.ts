@@ -18,12 +18,12 @@ import { natsLeases } from './adapters/nats/leases.ts';
 import { Publisher } from './adapters/nats/publisher.ts';
 import { queuedStarts } from './adapters/nats/queued-starts.ts';
 import { natsRateLimiter } from './adapters/nats/rate-limiter.ts';
+import { natsRefusals } from './adapters/nats/refusals.ts';
 import { activitySubject, remoteActivity } from './adapters/nats/remote-activity.ts';
 import { natsReplyBox } from './adapters/nats/reply-box.ts';
 import { natsRunHistory } from './adapters/nats/run-history.ts';
 import { natsRunLog } from './adapters/nats/run-log.ts';
 import { natsScheduleLog } from './adapters/nats/schedule-log.ts';
-import { acknowledgeRemoved } from './adapters/nats/settled-commands.ts';
 import { SWEEP_EVERY_MS, sweepStrays } from './adapters/nats/strays.ts';
 import { guarded } from './adapters/resilience/guarded.ts';
 import { sqliteGraph } from './adapters/sqlite/graph.ts';
@@ -129,6 +129,7 @@ async function startParts(
     commands,
     news: natsRunNews(connection),
     deadLetters,
+    refusals: natsRefusals(connection, manager),
     alerts: natsAlerts({ publisher, manager, clock: systemClock, source: identity.source }),
     rates: natsRateLimiter(publisher, manager),
     announcer: natsAnnouncer(connection),
@@ -148,11 +149,7 @@ async function startParts(
   await scheduler.start();
   onStop(() => scheduler.stop());
   const known = new Map(jobTypes.map((jobType) => [jobType.id, [...laneLimits(jobType).keys()]]));
-  const sweep = async () => {
-    await acknowledgeRemoved(connection, manager);
-    return sweepStrays(manager, deadLetters, log, known);
-  };
-  onStop(sweepRegularly(sweep, log));
+  onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, known), log));
 
   return {
     natsUrl: withoutCredentials(natsUrl),

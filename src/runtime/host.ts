@@ -16,6 +16,7 @@ import type {
   LeaseSource,
   Log,
   RateLimiter,
+  Refusals,
   RunHistory,
   RunLog,
   RunNews,
@@ -36,6 +37,7 @@ export interface HostOptions {
   readonly commands: CommandSender;
   readonly news: RunNews;
   readonly deadLetters: DeadLetters;
+  readonly refusals: Refusals;
   readonly alerts: Alerts;
   readonly rates: RateLimiter;
   readonly announcer: Announcer;

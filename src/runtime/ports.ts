@@ -157,6 +157,12 @@ export interface DeadLetters {
   add(letter: DeadLetter): Promise<void>;
 }
 
+/** Signals that became dead letters. */
+export interface Refusals {
+  /** @param since When the signal was sent: its letter is not older. */
+  has(jobType: JobTypeId, command: number, since: Instant): Promise<boolean>;
+}
+
 /** A dead letter where it lies. Strangers may write there, too: what a letter does not say is null. */
 export interface StoredDeadLetter {
   /** Place in the DEAD_LETTERS stream: what people call it by. */

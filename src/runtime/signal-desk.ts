@@ -20,7 +20,7 @@ import type { FoldableStatechart } from '../domain/statechart/fold.ts';
 import { describeState, isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
 import { concernsOthers, setWake, tellEnd } from './handover.ts';
 import type { RunnableJobType } from './job-types.ts';
-import type { Clock, CommandSender, Identity, Lease, LeaseSource, RunHistory, RunLog, RunObserver } from './ports.ts';
+import type { Clock, CommandSender, Identity, Lease, LeaseSource, Refusals, RunHistory, RunLog, RunObserver } from './ports.ts';
 import { stackOf } from './stack-of.ts';
 import { type StartRequest, startRequestOf } from './start-request.ts';
 import { bury, DEFAULT_TRIES, isRunProblem, REPLY_TO, retryDelayMs, type UnusableOptions } from './unusable.ts';
@@ -33,6 +33,7 @@ export interface SignalDeskOptions extends UnusableOptions {
   readonly clock: Clock;
   readonly identity: Identity;
   readonly observer: RunObserver;
+  readonly refusals: Refusals;
   readonly parkAfterMs: number;
   /** For runs that begin here. */
   readonly policy: RunPolicy;
@@ -130,6 +131,7 @@ export class SignalDesk {
       queue.remembered = undefined;
       const { run, heard } = remembered ?? (await this.#recall(runId, signal, lease, since));
       if (heard.has(command)) return { run, before: undefined };
+      await this.#refuseAgain(runId, signal, lease);
       const decision = this.#decide(run, signal, lease);
       if ('refusal' in decision) {
         if (remembered !== undefined) continue;
@@ -194,32 +196,38 @@ export class SignalDesk {
     return this.#load(runId);
   }
 
+  /** A delivery of the signal may have been refused, and its acknowledgement lost. Then it stays so, whatever has become of the run since. */
+  async #refuseAgain(runId: RunId, { event: { type }, optional }: Signal, { command, publishedAt }: Lease): Promise<void> {
+    const { id } = this.#jobType;
+    if (optional || !(await this.#options.refusals.has(id, command, publishedAt))) return;
+    throw new InvalidCommandError('EVENT_REFUSED', `${type} was refused by run ${runId} of ${id} before`);
+  }
+
   /**
    * The run, and what it has heard since the signal was sent. Another delivery of it may have got as far as the log, though ours is the first
    * one: this process was stopped for a while, or the server crashed and counts from one again.
    *
-   * @throws {InvalidCommandError} There is no such run. Or the signal was refused, which was not acknowledged, and the run has begun anew:
-   * what was said of its earlier life is refused again.
+   * @throws {InvalidCommandError} There is no such run, or was not when the signal was sent.
    */
   async #recall(runId: RunId, { event: { type } }: Signal, lease: Lease, since: Instant): Promise<Remembered> {
     const { id: jobType } = this.#jobType;
     const known = (await this.#load(runId)) ?? (await this.#startQueued(runId));
     if (known === undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${jobType}`);
     const heard = new Set<number>();
-    let begunAnew = false;
+    let begunBy = 0;
     if (lease.delivery > 1 || known.storedAt >= since) {
-      await this.#options.history.read({ jobType, runId, since }, ({ event, storedAt }) => {
+      await this.#options.history.read({ jobType, runId, since }, ({ event }) => {
         const { cause } = event.data;
         if ('command' in cause) heard.add(cause.command);
-        begunAnew ||= event.type === 'almanac.run.restarted' && storedAt >= lease.publishedAt;
+        if ('command' in cause && (event.type === 'almanac.run.started' || event.type === 'almanac.run.restarted')) begunBy = cause.command;
         return undefined;
       });
     }
-    if (begunAnew && !heard.has(lease.command))
-      throw new InvalidCommandError(
-        'RUN_FINISHED',
-        `run ${runId} of ${jobType} has ended and has begun anew since: ${type} comes too late`,
-      );
+    // The commands of a stream have an order, however late or often they come: this one was sent to nobody, or to an earlier life of the run.
+    if (begunBy > lease.command && !heard.has(lease.command)) {
+      const why = `${type} was sent before it began by command ${begunBy}`;
+      throw new InvalidCommandError('RUN_UNKNOWN', `there was no run ${runId} of ${jobType}, or it has begun anew: ${why}`);
+    }
     return { run: known.run, since, heard };
   }
 

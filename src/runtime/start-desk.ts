@@ -26,6 +26,8 @@ export interface StartDeskOptions extends Pick<HolderOptions, ForHolders>, Hando
 
 /** Of a run that was woken before its time. */
 const SHORTEST_WAIT_MS = 1_000;
+/** Of commands that seemed to be lost: others take part in the order they came in. */
+const MOST_REMEMBERED = 1_000;
 
 interface HeldLease {
   readonly jobType: JobTypeId;
@@ -169,10 +171,16 @@ export class StartDesk {
         this.#handBack(lease, result.waitMs);
         break;
       case 'lost': // a later delivery of the same command exists, and only its holder may settle it
-        if (result.to !== undefined) this.#lostTo.set(lease.command, result.to);
+        this.#rememberLost(lease.command, result.to);
         return;
     }
     this.#lostTo.delete(lease.command);
+  }
+
+  #rememberLost(command: number, to: Sequence | undefined): void {
+    if (to === undefined) return;
+    if (this.#lostTo.size >= MOST_REMEMBERED) this.#lostTo.delete(this.#lostTo.keys().next().value!);
+    this.#lostTo.set(command, to);
   }
 
   /** Woken before its time: another clock is ahead of ours, and either may be put right. So for as long again as the run has waited. */

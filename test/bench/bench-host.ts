@@ -11,6 +11,7 @@ import { declareStreams } from '../../src/adapters/nats/declare-streams.ts';
 import { natsLeases } from '../../src/adapters/nats/leases.ts';
 import { Publisher } from '../../src/adapters/nats/publisher.ts';
 import { natsRateLimiter } from '../../src/adapters/nats/rate-limiter.ts';
+import { natsRefusals } from '../../src/adapters/nats/refusals.ts';
 import { natsRunHistory } from '../../src/adapters/nats/run-history.ts';
 import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
@@ -49,6 +50,7 @@ export async function benchHost(
     history: natsRunHistory(connection, manager),
     commands,
     news: natsRunNews(connection),
+    refusals: natsRefusals(connection, manager),
     alerts: natsAlerts({ publisher, manager, clock: systemClock, source: identity.source }),
     deadLetters: natsDeadLetters(publisher),
     rates: natsRateLimiter(publisher, manager),

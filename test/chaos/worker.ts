@@ -4,7 +4,6 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
-import { acknowledgeRemoved } from '../../src/adapters/nats/settled-commands.ts';
 import { sweepStrays } from '../../src/adapters/nats/strays.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { ConnectError } from '../../src/domain/errors.ts';
@@ -49,8 +48,7 @@ process.on('SIGTERM', async () => {
 });
 process.send!({ ready: identity.source } satisfies FromWorker);
 
-async function sweep(): Promise<number> {
-  await acknowledgeRemoved(host.connection, host.manager);
+function sweep(): Promise<number> {
   return sweepStrays(host.manager, natsDeadLetters(host.publisher), log, lanes);
 }
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { natsAnnouncer } from '../../src/adapters/nats/announcer.ts';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { natsLeases } from '../../src/adapters/nats/leases.ts';
+import { natsRefusals } from '../../src/adapters/nats/refusals.ts';
 import { natsRunHistory } from '../../src/adapters/nats/run-history.ts';
 import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
@@ -180,6 +181,7 @@ async function deskOn(client: Client, { jobType, activities }: TestJob, more: Pa
       clock: systemClock,
       identity: processIdentity(),
       observer: { started: () => undefined, ended: () => undefined, heldBack: () => undefined },
+      refusals: natsRefusals(connection, manager),
       parkAfterMs: 5_000,
       policy: resolvePolicy({}),
       deadLetters: natsDeadLetters(publisher),

@@ -10,6 +10,7 @@ import { declareStreams } from '../../src/adapters/nats/declare-streams.ts';
 import { natsLeases } from '../../src/adapters/nats/leases.ts';
 import { Publisher } from '../../src/adapters/nats/publisher.ts';
 import { natsRateLimiter } from '../../src/adapters/nats/rate-limiter.ts';
+import { natsRefusals } from '../../src/adapters/nats/refusals.ts';
 import { natsRunHistory } from '../../src/adapters/nats/run-history.ts';
 import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
@@ -99,6 +100,7 @@ export async function hostOn(server: { readonly url: string }, jobs: readonly Te
     commands: client.commands,
     news: natsRunNews(connection),
     deadLetters: natsDeadLetters(publisher),
+    refusals: natsRefusals(connection, manager),
     alerts: natsAlerts({ publisher, manager, clock, source: identity.source }),
     rates: natsRateLimiter(publisher, manager),
     announcer: natsAnnouncer(connection),
