@@ -207,26 +207,25 @@ export class SignalDesk {
    * The run, and what it has heard since the signal was sent. Another delivery of it may have got as far as the log, though ours is the first
    * one: this process was stopped for a while, or the server crashed and counts from one again.
    *
-   * @throws {InvalidCommandError} There is no such run, or was not when the signal was sent.
+   * @throws {InvalidCommandError} There is no such run, or it has begun anew since: the signal was for its earlier life.
    */
   async #recall(runId: RunId, { event: { type } }: Signal, lease: Lease, since: Instant): Promise<Remembered> {
     const { id: jobType } = this.#jobType;
     const known = (await this.#load(runId)) ?? (await this.#startQueued(runId));
     if (known === undefined) throw new InvalidCommandError('RUN_UNKNOWN', `there is no run ${runId} of ${jobType}`);
     const heard = new Set<number>();
-    let begunBy = 0;
+    let begunAnew = false;
     if (lease.delivery > 1 || known.storedAt >= since) {
-      await this.#options.history.read({ jobType, runId, since }, ({ event }) => {
+      await this.#options.history.read({ jobType, runId, since }, ({ event, storedAt }) => {
         const { cause } = event.data;
         if ('command' in cause) heard.add(cause.command);
-        if ('command' in cause && (event.type === 'almanac.run.started' || event.type === 'almanac.run.restarted')) begunBy = cause.command;
+        begunAnew ||= event.type === 'almanac.run.restarted' && storedAt >= lease.publishedAt;
         return undefined;
       });
     }
-    // The commands of a stream have an order, however late or often they come: this one was sent to nobody, or to an earlier life of the run.
-    if (begunBy > lease.command && !heard.has(lease.command)) {
-      const why = `${type} was sent before it began by command ${begunBy}`;
-      throw new InvalidCommandError('RUN_UNKNOWN', `there was no run ${runId} of ${jobType}, or it has begun anew: ${why}`);
+    if (begunAnew && !heard.has(lease.command)) {
+      const ended = `run ${runId} of ${jobType} has ended and has begun anew since`;
+      throw new InvalidCommandError('RUN_FINISHED', `${ended}: ${type} comes too late`);
     }
     return { run: known.run, since, heard };
   }
