@@ -51,6 +51,8 @@ export interface HostOptions {
   readonly triesBeforeSuspending?: number;
   /** A run that only waits, for at least so long, is held by nobody meanwhile. @default 5 seconds */
   readonly parkAfterMs?: number;
+  /** The wake of a parked run is looked at so often, however long it waits: clocks are put right, machines suspended. @default 15 minutes */
+  readonly longestWakeDelayMs?: number;
   /** How long an activity that was told to stop may take; then it is left behind. @default 5 seconds, for Docker kills after ten */
   readonly activityGraceMs?: number;
   /** How long runs may go on while the process stops: short work ends here, long work moves. @default 500 */

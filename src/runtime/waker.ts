@@ -13,9 +13,10 @@ export interface WakerOptions extends UnusableOptions {
   readonly leases: LeaseSource;
   readonly runs: RunLog;
   readonly clock: Clock;
+  /** The server counts elapsed time, which a suspend of the machine or a change of its clock does not move: so look now and then. */
+  readonly longestWakeDelayMs?: number;
 }
 
-/** The server counts elapsed time, which a suspend of the machine or a change of its clock does not move: so look now and then. */
 const LONGEST_DELAY_MS = 15 * 60_000;
 /** Soon, where two clocks do not agree that the time has come: the one that is wrong may be put right at any moment. */
 const FIRST_LOOK_MS = 1_000;
@@ -29,7 +30,7 @@ export class Waker {
 
   /** Settles the lease. */
   async wake(lease: Lease): Promise<void> {
-    const { clock, commands, log } = this.#options;
+    const { clock, commands, log, longestWakeDelayMs = LONGEST_DELAY_MS } = this.#options;
     const wake = parseWake(lease.subject, lease.body);
     if (wake === undefined) {
       const reason = 'wakes are sent by Almanac alone: use cmd.<jobType>.signal.<runId> to tell a run something';
@@ -37,7 +38,7 @@ export class Waker {
     }
     // First as long as whoever parked the run said: his clock and ours may differ.
     const remainingMs = lease.delivery === 1 ? wake.forMs : Date.parse(wake.until) - clock.now();
-    const delayMs = Math.min(remainingMs, longestDelayMs(lease.delivery, wake.forMs));
+    const delayMs = Math.min(remainingMs, delayWithin(longestWakeDelayMs, lease.delivery, wake.forMs));
     if (lease.delivery === 1 && delayMs > 0) return lease.handBack(delayMs);
     try {
       const stands = await this.#stands(wake);
@@ -61,7 +62,7 @@ export class Waker {
 }
 
 /** Once the wait is over by the clock of whoever parked the run, soon, and then less and less often. */
-function longestDelayMs(delivery: number, forMs: number): number {
-  const looksSince = delivery - 1 - Math.ceil(forMs / LONGEST_DELAY_MS);
-  return looksSince < 0 ? LONGEST_DELAY_MS : Math.min(LONGEST_DELAY_MS, FIRST_LOOK_MS * 2 ** looksSince);
+function delayWithin(longestMs: number, delivery: number, forMs: number): number {
+  const looksSince = delivery - 1 - Math.ceil(forMs / longestMs);
+  return looksSince < 0 ? longestMs : Math.min(longestMs, FIRST_LOOK_MS * 2 ** looksSince);
 }

@@ -24,6 +24,8 @@ export interface FromWorker {
 const [url, folder, leaseMs, offsetMs] = process.argv.slice(2) as [string, string, string, string];
 const RETRY_MS = 100;
 const SWEEP_EVERY_MS = 1_000;
+/** Clocks are an hour wrong, and then right again. */
+const LOOK_AT_WAKES_MS = 5_000;
 
 const clock = new JumpingClock(Number(offsetMs));
 const identity = processIdentity();
@@ -56,7 +58,14 @@ function sweep(): Promise<number> {
 async function startHost() {
   for (;;) {
     try {
-      return await hostOn({ url }, jobs, { leaseMs: Number(leaseMs), clock, identity, log, parkAfterMs: PARK_AFTER_MS });
+      return await hostOn({ url }, jobs, {
+        leaseMs: Number(leaseMs),
+        clock,
+        identity,
+        log,
+        parkAfterMs: PARK_AFTER_MS,
+        longestWakeDelayMs: LOOK_AT_WAKES_MS,
+      });
     } catch (error) {
       if (!(error instanceof ConnectError)) say('warn')({ err: error }, 'the worker could not start; trying again');
       await delay(RETRY_MS);

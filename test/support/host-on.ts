@@ -75,7 +75,15 @@ export interface TestHost extends Client {
   stop(): Promise<void>;
 }
 
-type Tunable = 'maxRuns' | 'clock' | 'triesBeforeSuspending' | 'parkAfterMs' | 'activityGraceMs' | 'stopGraceMs' | 'policyDefaults';
+type Tunable =
+  | 'maxRuns'
+  | 'clock'
+  | 'triesBeforeSuspending'
+  | 'parkAfterMs'
+  | 'longestWakeDelayMs'
+  | 'activityGraceMs'
+  | 'stopGraceMs'
+  | 'policyDefaults';
 export interface HostOnOptions extends Partial<Pick<HostOptions, Tunable>> {
   readonly leaseMs?: number;
   readonly identity?: Identity;
