@@ -23,6 +23,7 @@ const letter = (more: Partial<Letter>): Letter => ({
   run: 'job/r1',
   code: 'RUN_FINISHED',
   command: 50,
+  storedAtMs: Date.parse(at(50)),
   text: '',
   ...more,
 });
@@ -229,6 +230,9 @@ it('a refused signal is a dead letter, and not an event as well', () => {
   const rule = 'a signal is heard once, or refused once';
   expect(rules(eventful(withoutIt, refused))).not.toContain(rule);
   expect(rules(eventful(undefined, refused))).toEqual([rule]);
+  const killed = (ms: number) => [{ source: 'a', signalledAt: Date.parse(at(ms)), at: Date.parse(at(ms)), signal: 'SIGKILL' as const }];
+  expect(rules(eventful(undefined, { ...refused, deaths: killed(55) }))).toEqual([]); // before it had acknowledged
+  expect(rules(eventful(undefined, { ...refused, deaths: killed(65) }))).toEqual([rule]);
   expect(rules(eventful(withoutIt, { deadLetters: [letter({ command: 50 }), letter({ command: 50 })] }))).toContain(rule);
 });
 

@@ -88,6 +88,7 @@ export interface Letter {
   readonly code: string;
   /** Place in the COMMANDS stream of what it was. */
   readonly command: number;
+  readonly storedAtMs: number;
   /** Everything, for people. */
   readonly text: string;
 }
@@ -138,7 +139,7 @@ export async function gatherEvidence({ connection, effects, ...known }: Gatherin
     }
   });
   const deadLetters: Letter[] = [];
-  await readStream(connection, 'DEAD_LETTERS', ({ subject, data, header }) => {
+  await readStream(connection, 'DEAD_LETTERS', ({ subject, data, header, storedAtMs }) => {
     const text = `${subject} ${header('Almanac-Reason')} ${Buffer.from(data).toString()}`;
     const [, origin, jobType] = subject.split('.');
     const run = `${jobType}/${header('Almanac-Run-Id')}`;
@@ -146,6 +147,7 @@ export async function gatherEvidence({ connection, effects, ...known }: Gatherin
       origin: origin!,
       run,
       code: header('Almanac-Reason-Code'),
+      storedAtMs,
       command: Number(header('Almanac-Origin-Sequence')),
       text,
     });

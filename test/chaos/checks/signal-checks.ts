@@ -18,17 +18,32 @@ export function checkSignals(evidence: Evidence, complain: Complain): void {
   const sent = new Map(evidence.signals.flatMap((signal) => [...signal.commands].map((command) => [command, signal])));
   for (const [command, signal] of sent) {
     if (signal.type === 'restart') continue; // what has not ended badly, it leaves alone
-    const told = (heard.get(command) ?? []).filter((run) => run === signal.run).length;
-    const refused = letters.get(command)?.length ?? 0;
+    const told = (heard.get(command) ?? []).filter(({ run }) => run === signal.run);
+    const refused = letters.get(command) ?? [];
     const what = `${signal.type} (${command})`;
-    if (told + refused !== 1)
-      complain('a signal is heard once, or refused once', signal.run, `${what}: heard ${told} times, refused ${refused} times`);
+    if (told.length + refused.length !== 1 && !wasInterrupted(evidence, refused, told))
+      complain(
+        'a signal is heard once, or refused once',
+        signal.run,
+        `${what}: heard ${told.length} times, refused ${refused.length} times`,
+      );
   }
   for (const [command, runs] of heard) {
     const known = sent.has(command) || evidence.outages.some(({ source }) => source === undefined); // its sender may have got no answer
-    if (!known) complain('nobody hears what nobody said', runs[0]!, `command ${command}`);
+    if (!known) complain('nobody hears what nobody said', runs[0]!.run, `command ${command}`);
   }
   checkCancelled(evidence, complain);
+}
+
+/**
+ * A refusal is a dead letter first and acknowledged then: a process that ends, or is cut off, in between leaves the signal to another one,
+ * which may find the run in a state that listens to it.
+ */
+function wasInterrupted({ deaths, outages }: Evidence, refused: readonly Letter[], told: readonly Heard[]): boolean {
+  if (refused.length !== 1 || told.length !== 1) return false;
+  const [from, to] = [refused[0]!.storedAtMs, told[0]!.storedAtMs];
+  const fails = [...deaths.map(({ signalledAt, at }) => ({ from: signalledAt, to: at })), ...outages];
+  return from < to && fails.some((fault) => fault.from <= to && fault.to >= from);
 }
 
 /** Whether a dead letter had to be expected. */
@@ -41,13 +56,19 @@ export function isPlannedRefusal({ origin, code, command }: Letter, { signals, o
   return REFUSALS.has(code) && (about !== undefined || answerLost);
 }
 
+interface Heard {
+  readonly run: string;
+  readonly storedAtMs: number;
+}
+
 /** By the command of the signal: the runs that heard it. */
-function heardCommands({ runs }: Pick<Evidence, 'runs'>): Map<number, string[]> {
-  const heard = new Map<number, string[]>();
+function heardCommands({ runs }: Pick<Evidence, 'runs'>): Map<number, Heard[]> {
+  const heard = new Map<number, Heard[]>();
   for (const [run, history] of runs) {
-    for (const { event } of history) {
+    for (const { event, storedAtMs } of history) {
       const { cause } = event.data;
-      if (causeKind(event) === 'signal' && 'command' in cause) heard.set(cause.command, [...(heard.get(cause.command) ?? []), run]);
+      if (causeKind(event) === 'signal' && 'command' in cause)
+        heard.set(cause.command, [...(heard.get(cause.command) ?? []), { run, storedAtMs }]);
     }
   }
   return heard;
