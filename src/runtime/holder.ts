@@ -195,7 +195,8 @@ export class Holder {
         if (restarted !== undefined) return restarted;
       } else {
         if (known.parked !== undefined) {
-          if (!ours && again === undefined) return DUPLICATE; // whoever parked it has set its wake
+          // Whoever held it when it was parked has set its wake. One that a signal began before its command was taken, nobody has held.
+          if (!ours && again === undefined && known.lease.command !== NOBODY) return DUPLICATE;
           // Clocks differ: one that is about to wake is held until it does.
           if (isAsleep(known.parked, (this.#options.clock.now() + this.#options.parkAfterMs) as Instant))
             return { end: 'asleep', run: known };

@@ -42,7 +42,8 @@ function checkIds({ runs }: Evidence, complain: Complain): void {
 }
 
 /** No lost run, no run that nobody asked for, and each ends as it has to. */
-function checkOutcomes({ runs, expected }: Evidence, complain: Complain): void {
+function checkOutcomes({ runs, expected, deadLetters }: Evidence, complain: Complain): void {
+  const lettersOf = (key: string) => deadLetters.filter(({ run }) => run === key).map(({ text }) => text);
   const asked = new Set<string>();
   for (const { jobType, runId, input, lane, outcomes } of expected) {
     const key = `${jobType}/${runId}`;
@@ -53,7 +54,7 @@ function checkOutcomes({ runs, expected }: Evidence, complain: Complain): void {
       continue;
     }
     const { data } = history.at(-1)!.event;
-    if (data.snapshot.status === 'active') complain('no run is lost', key, `it stands still in ${data.to}`);
+    if (data.snapshot.status === 'active') complain('no run is lost', key, [`it stands still in ${data.to}`, ...lettersOf(key)].join('; '));
     else if (!outcomes.includes(data.outcome!))
       complain('a run ends as its input says', key, `${data.outcome}, expected ${outcomes.join(' or ')}`);
     const lanes = new Set(history.map(({ event }) => event.data.lease.lane ?? 'normal'));

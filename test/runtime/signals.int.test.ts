@@ -352,6 +352,25 @@ it('a run that begins for it goes on in the lane of its command', async () => {
   await nothingLeft(host);
 });
 
+it('a run that begins for it, and only waits, is woken in its time by whoever takes its command', async () => {
+  const parkAfterMs = 100;
+  const machine: AnyStateMachine = setup({ types: { context: {} as { notes: number } }, delays: { aWhile: parkAfterMs * 5 } }).createMachine({
+    id: 'noted',
+    context: { notes: 0 },
+    initial: 'waiting',
+    on: { note: { actions: assign({ notes: ({ context }) => context.notes + 1 }) } },
+    states: { waiting: { after: { aWhile: 'succeeded' } }, succeeded: { type: 'final' } },
+  });
+  const job = jobOf(machine, {});
+  await using client = await clientOn(server);
+  await client.start(job, 'r1');
+  const desk = await deskOn(client, job, { parkAfterMs });
+  await desk.hear(delivered(job, 'r1', 'note', 1, instant(Date.now())));
+  await using host = await hostOn(server, [job], { parkAfterMs });
+  expect(await host.seen.times('ended')).toEqual(['succeeded']);
+  await nothingLeft(host);
+});
+
 it('is effective although the holder is cut off: whoever takes over finds it in the log', async () => {
   const { seen, work } = untilAborted();
   const job = stepsJob('cut-off', ['only'], work);
