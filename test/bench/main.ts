@@ -17,6 +17,10 @@ import { plainReplay, verifyingReplay } from './replay.ts';
 import { productRuns } from './runs.ts';
 
 const ROUNDS = Number(process.argv[2] ?? 5);
+if (!Number.isSafeInteger(ROUNDS) || ROUNDS < 1) {
+  process.stderr.write('usage: npm run bench [rounds], a whole number from 1 on; 5 if left out\n');
+  process.exit(2);
+}
 const APPENDS = { count: 40_000, inFlight: 512 };
 const RUNS = { runs: 20_000, slots: 100 };
 const RAW_RUNS = { runs: 20_000, inFlight: 100 };
