@@ -147,6 +147,9 @@ const INVALID_COMMAND_CODES = [
   'RUN_FINISHED',
   'EVENT_REFUSED',
   'QUEUE_TIMEOUT',
+  'SCHEDULE_UNKNOWN',
+  'SCHEDULE_CONFLICT',
+  'SCHEDULE_INVALID',
 ] as const;
 type InvalidCommandCode = (typeof INVALID_COMMAND_CODES)[number];
 
