@@ -15,9 +15,10 @@ export const systemClock: Clock = {
   wakeAt(at, callback) {
     let timer: NodeJS.Timeout;
     const sleep = () => {
-      const remainingMs = at - now();
-      timer = setTimeout(remainingMs <= 0 ? callback : sleep, Math.max(0, Math.min(remainingMs, LONGEST_SLEEP_MS)));
+      timer = setTimeout(look, Math.max(0, Math.min(at - now(), LONGEST_SLEEP_MS)));
     };
+    // Timers run on another clock than `now` and may be a millisecond early by it.
+    const look = () => (now() < at ? sleep() : callback());
     sleep();
     return () => clearTimeout(timer);
   },
