@@ -1,6 +1,6 @@
 import type { StreamConfig } from '@nats-io/jetstream';
 import type { CommandSelection } from '../src/domain/command-selection.ts';
-import { isSafeToken, type JobTypeId, type RunId } from '../src/domain/ids.ts';
+import { isSafeToken, type JobTypeId, type RunId, type ScheduleId } from '../src/domain/ids.ts';
 import { LANES, type Lane } from '../src/domain/job-type.ts';
 import { DEAD_LETTER_HEADROOM_BYTES, SERVER_MAX_PAYLOAD_BYTES } from './dead-letters.stream.ts';
 import type { DeclaredStream } from './declared-stream.ts';
@@ -31,7 +31,10 @@ export const signalSubject = (jobType: JobTypeId, run: RunId) => `cmd.${jobType}
 /** Wakes a parked run: sent by whoever parks it, delivered when its time has come. */
 export const wakeSubject = (jobType: JobTypeId, run: RunId) => `cmd.${jobType}.wake.${run}` as const;
 
+export const scheduleCommandSubject = (schedule: ScheduleId) => `cmd.schedule.${schedule}` as const;
+
 export type CommandAddress =
+  | { kind: 'schedule'; schedule: ScheduleId }
   | { kind: 'start'; jobType: JobTypeId; lane: Lane }
   | { kind: 'signal' | 'wake'; jobType: JobTypeId; runId: RunId };
 
@@ -39,6 +42,7 @@ export type CommandAddress =
 export function parseCommandSubject(subject: string): CommandAddress | undefined {
   const tokens = subject.split('.');
   const [root, type, verb, rest] = tokens;
+  if (tokens.length === 3 && root === 'cmd' && type === 'schedule' && isSafeToken(verb!)) return { kind: 'schedule', schedule: verb as ScheduleId };
   if (tokens.length !== 4 || root !== 'cmd' || !isSafeToken(type!) || !isSafeToken(rest!)) return undefined;
   const jobType = type as JobTypeId;
   if (verb === 'signal' || verb === 'wake') return { kind: verb, jobType, runId: rest as RunId };
@@ -64,5 +68,7 @@ export function consumerOf(selection: CommandSelection): { readonly name: string
       return { name: `signal-${selection.jobType}`, filter: `cmd.${selection.jobType}.signal.*` };
     case 'wake':
       return { name: 'wake', filter: 'cmd.*.wake.*' };
+    case 'schedule':
+      return { name: 'schedule', filter: 'cmd.schedule.*' };
   }
 }

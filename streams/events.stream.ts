@@ -20,6 +20,14 @@ export const events = {
 
 export const runEventSubject = (jobType: JobTypeId, run: RunId) => `evt.run.${jobType}.${run}` as const;
 export const scheduleEventSubject = (schedule: ScheduleId) => `evt.schedule.${schedule}` as const;
+/** Filter for all schedules. */
+export const scheduleEventFilter = () => 'evt.schedule.*' as const;
+const SCHEDULE_EVENT_SUBJECT = /^evt\.schedule\.([^.]+)$/;
+/** Undefined when the subject is not a schedule's. Never throws. */
+export function parseScheduleEventSubject(subject: string): ScheduleId | undefined {
+  const id = SCHEDULE_EVENT_SUBJECT.exec(subject)?.[1];
+  return id !== undefined && isSafeToken(id) ? (id as ScheduleId) : undefined;
+}
 /** What people and the program itself did beside runs and schedules, for the audit. */
 export const systemEventSubject = (what: 'dead-letter-redriven' | 'dead-letter-dropped' | 'breaker') => `evt.system.${what}` as const;
 

@@ -5,4 +5,5 @@ import type { Lane } from './job-type.ts';
 export type CommandSelection =
   | { readonly kind: 'start'; readonly jobType: JobTypeId; readonly lane: Lane }
   | { readonly kind: 'signal'; readonly jobType: JobTypeId }
-  | { readonly kind: 'wake' };
+  | { readonly kind: 'wake' }
+  | { readonly kind: 'schedule' };

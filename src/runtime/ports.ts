@@ -6,6 +6,7 @@ import type { Instant, JobTypeId, RunId, ScheduleId, Sequence } from '../domain/
 import type { Lane } from '../domain/job-type.ts';
 import type { Rate } from '../domain/rate-limit.ts';
 import type { Actor, Parent, RunEvent } from '../domain/run-event.ts';
+import type { ScheduleEvent } from '../domain/schedule/schedule-event.ts';
 import type { Signal } from '../domain/signal.ts';
 import type { FeedSlots } from './slot-pool.ts';
 
@@ -323,15 +324,28 @@ export interface ReplyBox {
   };
 }
 
-/** The ledger of a schedule's occurrences. */
+/** An event of a schedule as it stands in the log. */
+export interface StoredScheduleEvent {
+  readonly id: ScheduleId;
+  readonly sequence: Sequence;
+  /** By the clock of the server. */
+  readonly storedAt: Instant;
+  /** Strangers may write there, too: parse them. */
+  readonly bytes: Uint8Array;
+}
+/** The history of every schedule, with its ledger of occurrences (invariant 1). */
 export interface ScheduleLog {
-  last(schedule: ScheduleId): Promise<{ dueAt: Instant; sequence: Sequence } | undefined>;
-  /** @throws {VersionConflictError} Another replica recorded it first: nothing is left to do. */
-  recordStarted(
-    schedule: ScheduleId,
-    occurrence: { dueAt: Instant; runId: RunId; jobType: JobTypeId; at: Instant },
-    expected: Sequence,
-  ): Promise<Sequence>;
+  /**
+   * The last event of each schedule, then every later one of any process, in order. Resolves when all that was there has been handed over.
+   * `ended` resolves when the signal aborts, and rejects when reading is not possible any more.
+   */
+  follow(signal: AbortSignal, onEvent: (stored: StoredScheduleEvent) => void): Promise<{ readonly ended: Promise<void> }>;
+  /** From the leader. */
+  last(schedule: ScheduleId): Promise<StoredScheduleEvent | undefined>;
+  /** From the first one to the last one there is. */
+  read(schedule: ScheduleId, onEvent: (stored: StoredScheduleEvent) => void): Promise<void>;
+  /** @param expected 0 for a schedule without history. Throws as {@link RunLog.append}. */
+  append(event: ScheduleEvent, expected: Sequence): Promise<{ readonly sequence: Sequence; readonly bytes: Uint8Array }>;
 }
 
 export interface Clock {

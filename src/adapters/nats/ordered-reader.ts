@@ -29,6 +29,8 @@ export interface OrderedRead {
   readonly subject: string;
   /** Messages stored at this time or later. ISO 8601. */
   readonly since?: string | undefined;
+  /** Messages that stand after this place in the stream. */
+  readonly after?: number | undefined;
   /** After a break of the connection a subject may come again, if it has a later message by then. */
   readonly lastPerSubject?: boolean | undefined;
   /** Leaves the bodies on the server. */
@@ -89,6 +91,7 @@ class OrderedReader {
     this.#manager = manager;
     this.#read = read;
     this.#onMessage = onMessage;
+    this.#lastSequence = read.after ?? 0;
     this.#resolve = resolve;
     this.#reject = reject;
     this.#watch = setInterval(() => this.#checkAlive(), 3 * HEARTBEAT_MS).unref();

@@ -1,34 +1,45 @@
-/** The ledger of occurrences on `evt.schedule.<id>`. */
+/** Schedules in the EVENTS stream, on `evt.schedule.<id>`. */
 import type { JetStreamManager } from '@nats-io/jetstream';
-import { ulid } from 'ulid';
-import { z } from 'zod';
-import { events, scheduleEventSubject } from '../../../streams/events.stream.ts';
-import { instant, type Sequence } from '../../domain/ids.ts';
-import type { ScheduleLog } from '../../runtime/ports.ts';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { events, parseScheduleEventSubject, scheduleEventFilter, scheduleEventSubject } from '../../../streams/events.stream.ts';
+import type { Instant, Sequence } from '../../domain/ids.ts';
+import { scheduleEventBytes } from '../../domain/schedule/schedule-event.ts';
+import type { ScheduleLog, StoredScheduleEvent } from '../../runtime/ports.ts';
 import { appendConfirmed } from './append.ts';
-import { cloudEventBytes } from './cloud-event.ts';
+import { type OrderedRead, readOrdered } from './ordered-reader.ts';
 import type { Publisher } from './publisher.ts';
 
-const Occurrence = z.looseObject({ data: z.looseObject({ dueAt: z.iso.datetime() }) });
-
-export const natsScheduleLog = (publisher: Publisher, manager: JetStreamManager, source: string): ScheduleLog => ({
-  async last(schedule) {
-    // From the leader: the next append is decided from it.
-    const message = await manager.streams.getMessage(events.name, { last_by_subj: scheduleEventSubject(schedule) });
-    if (message === null) return undefined;
-    const { data } = Occurrence.parse(message.json());
-    return { dueAt: instant(Date.parse(data.dueAt)), sequence: message.seq as Sequence };
-  },
-  recordStarted(schedule, { dueAt, runId, jobType, at }, expected) {
-    const eventId = ulid();
-    const bytes = cloudEventBytes({
-      id: eventId,
-      source,
-      type: 'almanac.occurrence.started',
-      subject: `schedule/${schedule}`,
-      at,
-      data: { dueAt: new Date(dueAt).toISOString(), jobType, runId, lateMs: at - dueAt },
+export function natsScheduleLog(connection: NatsConnection, publisher: Publisher, manager: JetStreamManager): ScheduleLog {
+  const read = (what: Pick<OrderedRead, 'subject' | 'lastPerSubject' | 'after' | 'follow'>, onEvent: (stored: StoredScheduleEvent) => void) =>
+    readOrdered(connection, manager, { stream: events.name, ...what }, ({ subject, data, position }) => {
+      const id = parseScheduleEventSubject(subject);
+      if (id === undefined) return undefined;
+      const { sequence, storedAtMs } = position;
+      onEvent({ id, sequence: sequence as Sequence, storedAt: storedAtMs as Instant, bytes: data });
+      return undefined;
     });
-    return appendConfirmed(publisher, manager, { subject: scheduleEventSubject(schedule), eventId, bytes, expected });
-  },
-});
+  return {
+    async follow(signal, onEvent) {
+      let last = 0;
+      const seen = (stored: StoredScheduleEvent) => {
+        last = stored.sequence;
+        onEvent(stored);
+      };
+      await read({ subject: scheduleEventFilter(), lastPerSubject: true }, seen);
+      return { ended: read({ subject: scheduleEventFilter(), after: last, follow: signal }, onEvent) };
+    },
+    async last(id) {
+      // From the leader: the next append is decided from it.
+      const message = await manager.streams.getMessage(events.name, { last_by_subj: scheduleEventSubject(id) });
+      return message === null
+        ? undefined
+        : { id, sequence: message.seq as Sequence, storedAt: message.time.getTime() as Instant, bytes: message.data };
+    },
+    read: (id, onEvent) => read({ subject: scheduleEventSubject(id) }, onEvent),
+    async append(event, expected) {
+      const bytes = scheduleEventBytes(event);
+      const subject = scheduleEventSubject(event.data.state.id);
+      return { bytes, sequence: await appendConfirmed(publisher, manager, { subject, eventId: event.id, bytes, expected }) };
+    },
+  };
+}

@@ -4,7 +4,7 @@ import type { Instant, RunId, ScheduleId } from '../ids.ts';
 import type { Actor } from '../run-event.ts';
 import { type DueFacts, decideRest, decideTriggered, type Verdict } from './due.ts';
 import { parseTiming } from './parse-timing.ts';
-import { DEFAULT_CATCH_UP, DEFAULT_OVERLAP, type ScheduleSpec, type ScheduleState } from './schedule.ts';
+import { type CatchUp, DEFAULT_CATCH_UP, DEFAULT_OVERLAP, type ScheduleSpec, type ScheduleState } from './schedule.ts';
 import type { ScheduleCommand, SpecChange } from './schedule-command.ts';
 import type { ScheduleEventType } from './schedule-event.ts';
 
@@ -142,7 +142,7 @@ function specOf(before: ScheduleSpec | undefined, change: SpecChange, { timeZone
     catchUp:
       change.catchUp === null
         ? { ...DEFAULT_CATCH_UP, windowMs }
-        : { ...DEFAULT_CATCH_UP, windowMs, ...before?.catchUp, ...stated(change.catchUp ?? {}) },
+        : ({ ...DEFAULT_CATCH_UP, windowMs, ...before?.catchUp, ...stated(change.catchUp ?? {}) } as CatchUp),
     overlap: pick('overlap', DEFAULT_OVERLAP),
     pauseAfterFailures: pick('pauseAfterFailures', 0),
     ...(runId && { runId }),

@@ -176,7 +176,7 @@ class Draft {
 
   verdict(): Verdict | undefined {
     const { spec } = this.#before;
-    const isOver = this.#waiting.length === 0 && nextOccurrence(spec.timing, this.#decidedUntil) === undefined;
+    const isOver = this.#before.status === 'active' && this.#waiting.length === 0 && nextOccurrence(spec.timing, this.#decidedUntil) === undefined;
     const changed = this.#entries.length + this.#stretches.length + this.#effects.length > 0 || this.#waiting !== this.#before.waiting;
     if (!changed && !isOver && this.#decidedUntil === this.#before.decidedUntil) return undefined;
     return this.#verdict(isOver ? { status: 'finished' } : {});
