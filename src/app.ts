@@ -40,6 +40,7 @@ import type { Config } from './config.ts';
 import { NeverStartedError, NotRunningError, withoutCredentials } from './domain/errors.ts';
 import { jobTypeId, scheduleId } from './domain/ids.ts';
 import { laneLimits } from './domain/job-type.ts';
+import { parseTiming } from './domain/schedule/parse-timing.ts';
 import type { ActivityMakers } from './runtime/activity-makers.ts';
 import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
 import { Host } from './runtime/host.ts';
@@ -240,7 +241,7 @@ function schedulesOf({ schedules, timeZone }: Config): Schedule[] {
     const { enabled = true, cron: configured } = schedules[id] ?? {};
     const pattern = configured ?? cron;
     if (!enabled || pattern === undefined) return [];
-    return [{ id: scheduleId(id), jobType: jobTypeId(id), rule: { cron: pattern, timeZone } }];
+    return [{ id: scheduleId(id), jobType: jobTypeId(id), timing: parseTiming({ cron: pattern }, { timeZone }) }];
   });
 }
 

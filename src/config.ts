@@ -5,9 +5,9 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { ConfigError } from './domain/errors.ts';
-import { instant } from './domain/ids.ts';
-import { nextOccurrence } from './domain/occurrences.ts';
 import { POLICY_DEFAULTS, type PolicyDefaults } from './domain/run-policy.ts';
+import { parseTiming } from './domain/schedule/parse-timing.ts';
+import { timeZoneProblem } from './domain/schedule/zone-clock.ts';
 
 /** Where the program itself lies: for the sample vault. */
 const HOME = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -26,7 +26,10 @@ const Switch = z
   .transform((text) => text === 'true');
 const WholeNumber = z.string().trim().regex(/^\d+$/, 'must be a whole number').transform(Number);
 const NatsUrls = z.string().refine(areNatsUrls, 'must be nats://host:port or tls://host:port, several of a cluster with commas between');
-const TimeZone = z.string().refine(isTimeZone, 'is not a time zone of the IANA database, e.g. UTC or Europe/Berlin');
+const TimeZone = z.string().superRefine((name, { addIssue }) => {
+  const problem = timeZoneProblem(name);
+  if (problem !== undefined) addIssue({ code: 'custom', message: problem });
+});
 const CronPattern = z.string().superRefine((text, { addIssue }) => {
   const problem = cronProblem(text);
   if (problem !== undefined) addIssue({ code: 'custom', message: problem });
@@ -172,18 +175,9 @@ function areNatsUrls(text: string): boolean {
   return text.split(',').every((url) => /^(nats|tls):\/\/[^/\s]+$/.test(url.trim().replace(/\/$/, '')) && URL.canParse(url.trim()));
 }
 
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function cronProblem(cron: string): string | undefined {
   try {
-    nextOccurrence({ cron, timeZone: 'UTC' }, instant(0));
+    parseTiming({ cron }, { timeZone: 'UTC' });
     return undefined;
   } catch (error) {
     return (error as Error).message;

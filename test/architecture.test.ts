@@ -75,7 +75,7 @@ describe('of a made-up import, the check', () => {
     ['src/activities/x/index.ts', "import type { VaultSync } from '../../../machines/vault-sync.machine.ts';"],
     ['src/activities/index.ts', "import { pageWords } from '../../machines/page-words.machine.ts';"],
     ['src/adapters/nats/leases.ts', "import { commands } from '../../../streams/commands.stream.ts';"],
-    ['src/domain/occurrences.ts', "import { Cron } from 'croner';"],
+    ['src/domain/schedule/cron-calendar.ts', "import { Cron } from 'croner';"],
     ['src/domain/statechart/fold.ts', "import { and } from 'xstate/guards';"],
     ['src/app.ts', "import type { NatsConnection } from '@nats-io/transport-node';"],
     ['src/cli/start.ts', "import { startService } from '../app.ts';"],

@@ -4,8 +4,8 @@ import { systemClock } from '../adapters/system/clock.ts';
 import { type Service, startService } from '../app.ts';
 import type { Config } from '../config.ts';
 import { type JobTypeId, jobTypeId, type RunId, runId } from '../domain/ids.ts';
-import { nextOccurrence } from '../domain/occurrences.ts';
 import { isFailure } from '../domain/outcome.ts';
+import { nextOccurrence } from '../domain/schedule/occurrences.ts';
 import type { RunView } from '../runtime/run-view.ts';
 import { EXIT, textOf } from './exit-codes.ts';
 import { configOf } from './session.ts';
@@ -56,9 +56,10 @@ function tellWhereToLook({ natsUrl, embedded, natsVersion, metricsUrl, schedules
   vault     ${vault.root}${vault.isSample ? ' (the sample; set VAULT_PATH or --vault for yours)' : ''}
   data      ${dataDir}
   metrics   ${metricsUrl ?? 'off'}`);
-  for (const { id, rule } of schedules) {
-    const next = nextOccurrence(rule, systemClock.now());
-    say(`  schedule  ${id}: ${rule.cron} ${rule.timeZone}, next ${next === undefined ? 'never' : new Date(next).toISOString()}`);
+  for (const { id, timing } of schedules) {
+    const next = nextOccurrence(timing, systemClock.now());
+    const when = timing.trigger.kind === 'cron' ? timing.trigger.cron : timing.trigger.kind;
+    say(`  schedule  ${id}: ${when} ${timing.timeZone}, next ${next === undefined ? 'never' : new Date(next).toISOString()}`);
   }
   if (schedules.length === 0) say('  schedule  none');
   const where = nats.url === undefined ? `--data ${dataDir}` : `--nats ${natsUrl}`;

@@ -275,6 +275,11 @@ export class ConfigError extends AlmanacError {
   readonly code = 'CONFIG_INVALID';
 }
 
+/** What was written about the time of a schedule cannot be used. The message lists what is wrong and what to write instead. */
+export class InvalidScheduleError extends AlmanacError {
+  readonly code = 'SCHEDULE_INVALID';
+}
+
 /** A job type cannot be run by this process: the message lists what is wrong with its statechart or its activities. */
 export class JobTypeError extends AlmanacError {
   readonly code = 'JOB_TYPE_INVALID';

@@ -4,13 +4,14 @@
  */
 import { VersionConflictError } from '../domain/errors.ts';
 import { type Instant, type JobTypeId, type ScheduleId, type Sequence, scheduledRunId } from '../domain/ids.ts';
-import { type CronRule, latestOccurrence, nextOccurrence } from '../domain/occurrences.ts';
+import { nextOccurrence, previousOccurrence } from '../domain/schedule/occurrences.ts';
+import type { Timing } from '../domain/schedule/timing.ts';
 import type { Clock, CommandSender, Log, ScheduleLog } from './ports.ts';
 
 export interface Schedule {
   readonly id: ScheduleId;
   readonly jobType: JobTypeId;
-  readonly rule: CronRule;
+  readonly timing: Timing;
 }
 export interface SchedulerOptions {
   readonly schedules: readonly Schedule[];
@@ -33,7 +34,6 @@ export class Scheduler {
     this.#options = options;
   }
 
-  /** @throws {ConfigError} A rule is not valid. */
   async start(): Promise<void> {
     const now = this.#options.clock.now();
     for (const schedule of this.#options.schedules) {
@@ -49,8 +49,8 @@ export class Scheduler {
 
   /** Of what became due after `since`, starts the latest, if it is not older than the grace. */
   async #catchUp(schedule: Schedule, since: Instant, now: Instant): Promise<void> {
-    const missed = latestOccurrence(schedule.rule, Math.max(since, now - MISFIRE_GRACE_MS) as Instant, now);
-    if (missed === undefined) this.#arm(schedule, now);
+    const missed = previousOccurrence(schedule.timing, (now + 1) as Instant);
+    if (missed === undefined || missed <= Math.max(since, now - MISFIRE_GRACE_MS)) this.#arm(schedule, now);
     else await this.#fire(schedule, missed);
   }
 
@@ -68,7 +68,7 @@ export class Scheduler {
   }
 
   #arm(schedule: Schedule, after: Instant): void {
-    const dueAt = nextOccurrence(schedule.rule, after);
+    const dueAt = nextOccurrence(schedule.timing, after);
     if (dueAt === undefined || this.#stopped) return;
     this.#cancel.set(
       schedule.id,

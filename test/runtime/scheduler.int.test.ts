@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { natsScheduleLog } from '../../src/adapters/nats/schedule-log.ts';
 import { jobTypeId, type ScheduleId, scheduleId } from '../../src/domain/ids.ts';
+import { parseTiming } from '../../src/domain/schedule/parse-timing.ts';
 import { type Schedule, Scheduler } from '../../src/runtime/scheduler.ts';
 import { type Client, clientOn } from '../support/host-on.ts';
 import { useNatsServer } from '../support/nats-server.ts';
@@ -12,7 +13,7 @@ const server = useNatsServer();
 let schedules = 0;
 const newSchedule = (cron = '0 3 * * *'): Schedule => {
   const id = `schedule-${++schedules}`;
-  return { id: scheduleId(id), jobType: jobTypeId(id), rule: { cron, timeZone: 'UTC' } };
+  return { id: scheduleId(id), jobType: jobTypeId(id), timing: parseTiming({ cron }, { timeZone: 'UTC' }) };
 };
 function schedulerOn(client: Client, clock: VirtualClock, ...all: Schedule[]) {
   const seen = new Sightings();

@@ -61,7 +61,7 @@ const MAY_USE_TYPES_OF: Readonly<Record<string, readonly string[]>> = { 'src/act
 /** Part → packages and modules of Node; absent: any. A part that is pure names what it may use. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'src/domain': ['zod', 'xstate'],
-  'src/domain/occurrences.ts': ['croner'],
+  'src/domain/schedule/cron-calendar.ts': ['croner'],
   'src/domain/hash-chain.ts': ['node:crypto'],
   'src/domain/statechart/definition-hash.ts': ['node:crypto'],
   'src/knowledge': ['zod', 'node:crypto'],
