@@ -40,15 +40,19 @@ import type { Config } from './config.ts';
 import { NeverStartedError, NotRunningError, withoutCredentials } from './domain/errors.ts';
 import { jobTypeId, scheduleId } from './domain/ids.ts';
 import { laneLimits } from './domain/job-type.ts';
-import { parseTiming } from './domain/schedule/parse-timing.ts';
+import type { ScheduleState } from './domain/schedule/schedule.ts';
 import type { ActivityMakers } from './runtime/activity-makers.ts';
 import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
+import { type DeclaredSchedule, declareSchedules } from './runtime/declared-schedules.ts';
 import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
 import { Operations } from './runtime/operations.ts';
 import type { DependencyObserver, Log } from './runtime/ports.ts';
 import { RunControl } from './runtime/run-control.ts';
-import { type Schedule, Scheduler } from './runtime/scheduler.ts';
+import { ScheduleBook } from './runtime/schedule-book.ts';
+import { ScheduleDesk } from './runtime/schedule-desk.ts';
+import { ScheduleWriter } from './runtime/schedule-writer.ts';
+import { Scheduler } from './runtime/scheduler.ts';
 
 /** While stopping. Docker kills after ten seconds. */
 const ANSWERS_WITHIN_MS = 3_000;
@@ -60,7 +64,7 @@ export interface Service {
   /** True when an embedded server is used, false for `NATS_URL`. */
   readonly embedded: boolean;
   readonly metricsUrl: string | undefined;
-  readonly schedules: readonly Schedule[];
+  readonly schedules: readonly ScheduleState[];
   readonly operations: Operations;
   /** Resolves when the service cannot go on, with the reason. */
   readonly failed: Promise<string>;
@@ -122,10 +126,17 @@ async function startParts(
   const activities = activitiesByJobType({ vault, graph, prefix: config.vault.markerPrefix, clock: systemClock.now, ...makers });
   const deadLetters = natsDeadLetters(publisher);
   const commands = natsCommandSender(publisher, manager);
+  const runs = natsRunLog(publisher, manager);
+  const announcer = natsAnnouncer(connection);
+  const schedules = natsScheduleLog(connection, publisher, manager);
+  const book = new ScheduleBook(log);
+  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock: systemClock, identity, log, suspensions: () => [] });
+  const scheduler = new Scheduler({ book, writer, schedules, clock: systemClock, log });
   const host = new Host({
+    schedules: new ScheduleDesk({ schedules, writer, timeZone: config.timeZone, deadLetters, announcer, log }),
     jobTypes: jobTypes.map((jobType) => runnable(jobType, activities[jobType.id] ?? {})),
     leases: natsLeases(connection, manager, log, { leaseMs: config.nats.leaseMs }),
-    runs: natsRunLog(publisher, manager),
+    runs,
     history: natsRunHistory(connection, manager),
     commands,
     news: natsRunNews(connection),
@@ -133,7 +144,7 @@ async function startParts(
     refusals: natsRefusals(connection, manager),
     alerts: natsAlerts({ publisher, manager, clock: systemClock, source: identity.source }),
     rates: natsRateLimiter(publisher, manager),
-    announcer: natsAnnouncer(connection),
+    announcer,
     clock: systemClock,
     identity,
     observer: metrics.observer,
@@ -144,11 +155,9 @@ async function startParts(
   await host.start();
   onStop(() => stopHost(host, publisher));
 
-  const schedules = schedulesOf(config);
-  const ledger = natsScheduleLog(publisher, manager, identity.source);
-  const scheduler = new Scheduler({ schedules, ledger, commands, clock: systemClock, log });
   await scheduler.start();
   onStop(() => scheduler.stop());
+  await declareSchedules(declaredSchedules(config), { book, writer, timeZone: config.timeZone });
   const known = new Map(jobTypes.map((jobType) => [jobType.id, [...laneLimits(jobType).keys()]]));
   onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, known), log));
 
@@ -157,7 +166,7 @@ async function startParts(
     natsVersion,
     embedded: embedded !== undefined,
     metricsUrl: metrics.url,
-    schedules,
+    schedules: [...book.all()].map(({ state }) => state).filter(({ status }) => status !== 'deleted'),
     operations: operationsOn(connection, manager, publisher),
     failed,
     stop,
@@ -236,12 +245,13 @@ const controlOn = (connection: NatsConnection, manager: JetStreamManager, publis
     clock: systemClock,
   });
 
-function schedulesOf({ schedules, timeZone }: Config): Schedule[] {
-  return jobTypes.flatMap(({ id, cron }): Schedule[] => {
+function declaredSchedules({ schedules }: Config): DeclaredSchedule[] {
+  return jobTypes.flatMap(({ id, cron }): DeclaredSchedule[] => {
     const { enabled = true, cron: configured } = schedules[id] ?? {};
     const pattern = configured ?? cron;
-    if (!enabled || pattern === undefined) return [];
-    return [{ id: scheduleId(id), jobType: jobTypeId(id), timing: parseTiming({ cron: pattern }, { timeZone }) }];
+    if (pattern === undefined) return [];
+    const spec = { jobType: jobTypeId(id), timing: { cron: pattern } };
+    return [{ id: scheduleId(id), spec, ...(!enabled && { off: `${id.toUpperCase().replaceAll('-', '_')}_ENABLED is not true` }) }];
   });
 }
 

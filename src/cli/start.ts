@@ -56,10 +56,15 @@ function tellWhereToLook({ natsUrl, embedded, natsVersion, metricsUrl, schedules
   vault     ${vault.root}${vault.isSample ? ' (the sample; set VAULT_PATH or --vault for yours)' : ''}
   data      ${dataDir}
   metrics   ${metricsUrl ?? 'off'}`);
-  for (const { id, timing } of schedules) {
-    const next = nextOccurrence(timing, systemClock.now());
+  for (const { id, status, pause, spec } of schedules) {
+    const { timing } = spec;
+    const next = status === 'active' ? nextOccurrence(timing, systemClock.now()) : undefined;
     const when = timing.trigger.kind === 'cron' ? timing.trigger.cron : timing.trigger.kind;
-    say(`  schedule  ${id}: ${when} ${timing.timeZone}, next ${next === undefined ? 'never' : new Date(next).toISOString()}`);
+    const then =
+      status === 'paused'
+        ? `paused${pause?.note ? `: ${pause.note}` : ''}`
+        : `next ${next === undefined ? 'never' : new Date(next).toISOString()}`;
+    say(`  schedule  ${id}: ${when} ${timing.timeZone}, ${then}`);
   }
   if (schedules.length === 0) say('  schedule  none');
   const where = nats.url === undefined ? `--data ${dataDir}` : `--nats ${natsUrl}`;

@@ -1,111 +1,110 @@
 /**
- * Starts runs at their due times. Every replica does the same for every schedule, without a leader: the same occurrence has the same
- * message id, run id and ledger entry, so all but the first become nothing (invariant 5).
+ * Starts runs at their due times. Every replica does the same for every schedule, without a leader: whose event is stored first has
+ * decided, and the same occurrence has the same run id, so all others become nothing (invariants 2 and 5).
  */
-import { VersionConflictError } from '../domain/errors.ts';
-import { type Instant, type JobTypeId, type ScheduleId, type Sequence, scheduledRunId } from '../domain/ids.ts';
-import { nextOccurrence, previousOccurrence } from '../domain/schedule/occurrences.ts';
-import type { Timing } from '../domain/schedule/timing.ts';
-import type { Clock, CommandSender, Log, ScheduleLog } from './ports.ts';
+import type { Instant, ScheduleId } from '../domain/ids.ts';
+import { awaitsEnd, decideDue, nextLook } from '../domain/schedule/due.ts';
+import type { ScheduleEventType } from '../domain/schedule/schedule-event.ts';
+import type { ScheduleBook } from './schedule-book.ts';
+import type { ScheduleWriter, ScheduleWriterOptions } from './schedule-writer.ts';
+import { TimerHeap } from './timer-heap.ts';
 
-export interface Schedule {
-  readonly id: ScheduleId;
-  readonly jobType: JobTypeId;
-  readonly timing: Timing;
-}
-export interface SchedulerOptions {
-  readonly schedules: readonly Schedule[];
-  readonly ledger: ScheduleLog;
-  readonly commands: CommandSender;
-  readonly clock: Clock;
-  readonly log: Log;
+export interface SchedulerOptions extends Pick<ScheduleWriterOptions, 'schedules' | 'clock' | 'log'> {
+  readonly book: ScheduleBook;
+  readonly writer: ScheduleWriter;
 }
 
-/** An occurrence that was due while nobody ran is still started this long after, once (parity with the old service: contracts §11.1). */
-export const MISFIRE_GRACE_MS = 300_000;
-const RETRY_MS = 5_000;
+/** After the log refused a decision, or could not be read. */
+const RETRY_MS = 1_000;
+/** A run that is waited for is looked at so often. */
+const LOOK_AT_RUNS_MS = 1_000;
 
 export class Scheduler {
   readonly #options: SchedulerOptions;
-  readonly #cancel = new Map<ScheduleId, () => void>();
-  #stopped = false;
+  readonly #heap: TimerHeap;
+  readonly #following = new AbortController();
+  /** Being decided, each at most once at a time. */
+  readonly #busy = new Map<ScheduleId, Promise<void>>();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#heap = new TimerHeap({
+      clock: options.clock,
+      onDue: (ids) => {
+        for (const id of ids) void this.#decide(id as ScheduleId);
+      },
+    });
   }
 
+  /** Resolves when every schedule there is has been armed. */
   async start(): Promise<void> {
-    const now = this.#options.clock.now();
-    for (const schedule of this.#options.schedules) {
-      const last = await this.#options.ledger.last(schedule.id);
-      await this.#catchUp(schedule, last?.dueAt ?? now, now);
+    const { schedules, book, log, writer } = this.#options;
+    let ready = false;
+    const { ended } = await schedules.follow(this.#following.signal, (stored) => {
+      if (book.learn(stored) !== undefined && ready) this.#arm(stored.id);
+    });
+    ended.catch((err: unknown) => log.error({ err }, 'schedules cannot be read any more: changes made elsewhere are not seen'));
+    ready = true;
+    for (const { state } of book.all()) this.#arm(state.id);
+    void this.#startUnstarted(writer);
+  }
+
+  async stop(): Promise<void> {
+    this.#following.abort();
+    this.#heap.stop();
+    this.#options.writer.stop();
+    await Promise.allSettled(this.#busy.values());
+  }
+
+  /** After everything was paused, or is not any more. */
+  armAll(): void {
+    for (const { state } of this.#options.book.all()) this.#arm(state.id);
+  }
+
+  async #startUnstarted(writer: ScheduleWriter): Promise<void> {
+    for (const known of [...this.#options.book.all()]) {
+      try {
+        await writer.startUnstarted(known);
+      } catch (err) {
+        this.#options.log.warn({ err, schedule: known.state.id }, 'whether the last occurrence was started is not known');
+      }
+      if (this.#following.signal.aborted) return;
     }
   }
 
-  stop(): void {
-    this.#stopped = true;
-    for (const cancel of this.#cancel.values()) cancel();
+  #arm(id: ScheduleId, notBefore = 0): void {
+    const state = this.#options.book.get(id)?.state;
+    const look = state && nextLook(state);
+    const end = state && awaitsEnd(state) ? this.#options.clock.now() + LOOK_AT_RUNS_MS : Number.POSITIVE_INFINITY;
+    const at = Math.max(notBefore, Math.min(look ?? Number.POSITIVE_INFINITY, end));
+    if (Number.isFinite(at)) this.#heap.set(id, at as Instant);
+    else this.#heap.delete(id);
   }
 
-  /** Of what became due after `since`, starts the latest, if it is not older than the grace. */
-  async #catchUp(schedule: Schedule, since: Instant, now: Instant): Promise<void> {
-    const missed = previousOccurrence(schedule.timing, (now + 1) as Instant);
-    if (missed === undefined || missed <= Math.max(since, now - MISFIRE_GRACE_MS)) this.#arm(schedule, now);
-    else await this.#fire(schedule, missed);
-  }
-
-  /** On time, as a rule. After a suspend or a jump of the clock it is late, and the same holds as after a restart. */
-  async #wake(schedule: Schedule, dueAt: Instant): Promise<void> {
-    const now = this.#options.clock.now();
-    if (now - dueAt > MISFIRE_GRACE_MS) {
-      const due = new Date(dueAt).toISOString();
-      this.#options.log.warn(
-        { schedule: schedule.id, dueAt: due, lateMs: now - dueAt },
-        'an occurrence is past its grace and is not started',
-      );
-    }
-    await this.#catchUp(schedule, (dueAt - 1) as Instant, Math.max(now, dueAt) as Instant);
-  }
-
-  #arm(schedule: Schedule, after: Instant): void {
-    const dueAt = nextOccurrence(schedule.timing, after);
-    if (dueAt === undefined || this.#stopped) return;
-    this.#cancel.set(
-      schedule.id,
-      this.#options.clock.wakeAt(dueAt, () => void this.#wake(schedule, dueAt)),
+  async #decide(id: ScheduleId): Promise<void> {
+    if (this.#busy.has(id)) return;
+    const work = this.#carryOut(id);
+    this.#busy.set(id, work);
+    const notBefore = await work.then(
+      () => 0,
+      (err: unknown) => {
+        this.#options.log.error({ err, schedule: id }, 'what is due could not be decided; trying again');
+        return this.#options.clock.now() + RETRY_MS;
+      },
     );
+    this.#busy.delete(id);
+    this.#arm(id, notBefore);
   }
 
-  /** Start first, record second: between the two a crash repeats the start, which is harmless, and never loses it. */
-  async #fire(schedule: Schedule, dueAt: Instant): Promise<void> {
-    const { commands, ledger, clock, log } = this.#options;
-    const { id, jobType } = schedule;
-    const runId = scheduledRunId(id, dueAt);
-    const due = new Date(dueAt).toISOString();
-    try {
-      await commands.start({
-        jobType,
-        runId,
-        input: {},
-        actor: { who: `schedule:${id}`, why: `due at ${due}` },
-        messageId: `${id}@${due}`,
-      });
-      const last = await ledger.last(id);
-      if (last === undefined || last.dueAt < dueAt) {
-        await ledger.recordStarted(id, { dueAt, runId, jobType, at: clock.now() }, last?.sequence ?? (0 as Sequence));
-      }
-      log.info({ schedule: id, runId, dueAt: due }, 'occurrence started');
-    } catch (error) {
-      if (!(error instanceof VersionConflictError)) {
-        log.error({ err: error, schedule: id, dueAt: due }, 'an occurrence could not be started; trying again');
-        if (!this.#stopped)
-          this.#cancel.set(
-            id,
-            clock.wakeAt((clock.now() + RETRY_MS) as Instant, () => void this.#fire(schedule, dueAt)),
-          );
-        return;
-      }
-    }
-    this.#arm(schedule, dueAt);
+  async #carryOut(id: ScheduleId): Promise<void> {
+    await this.#options.writer.write(id, (state, facts) => {
+      const verdict = state && decideDue(state, facts);
+      return verdict && { type: typeOf(verdict.state.status), ...verdict };
+    });
   }
+}
+
+function typeOf(status: string): ScheduleEventType {
+  if (status === 'paused') return 'almanac.schedule.paused';
+  return status === 'finished' ? 'almanac.schedule.finished' : 'almanac.schedule.decided';
 }

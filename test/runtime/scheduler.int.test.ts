@@ -1,170 +1,196 @@
 import { expect, it } from 'vitest';
-import { natsScheduleLog } from '../../src/adapters/nats/schedule-log.ts';
-import { jobTypeId, type ScheduleId, scheduleId } from '../../src/domain/ids.ts';
-import { parseTiming } from '../../src/domain/schedule/parse-timing.ts';
-import { type Schedule, Scheduler } from '../../src/runtime/scheduler.ts';
-import { type Client, clientOn } from '../support/host-on.ts';
-import { useNatsServer } from '../support/nats-server.ts';
-import { Sightings, sightingLog } from '../support/sightings.ts';
+import { publishConfirmed } from '../../src/adapters/nats/publish-confirmed.ts';
+import { scheduleId } from '../../src/domain/ids.ts';
+import { declareSchedules } from '../../src/runtime/declared-schedules.ts';
+import { commandsLeft } from '../support/commands-left.ts';
+import type { Client } from '../support/host-on.ts';
+import { startTestServer } from '../support/nats-server.ts';
+import { historyOf, ledgerOf, schedulerOn } from '../support/scheduler-on.ts';
 import { tcpProxy } from '../support/tcp-proxy.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
-const server = useNatsServer();
 let schedules = 0;
-const newSchedule = (cron = '0 3 * * *'): Schedule => {
-  const id = `schedule-${++schedules}`;
-  return { id: scheduleId(id), jobType: jobTypeId(id), timing: parseTiming({ cron }, { timeZone: 'UTC' }) };
+let sent = 0;
+const newId = () => `schedule-${++schedules}`;
+const command = (client: Client, id: string, body: object) =>
+  publishConfirmed(client.publisher, `cmd.schedule.${id}`, Buffer.from(JSON.stringify(body)), { messageId: `${id} ${++sent}` });
+const create = async (client: Client, id: string, timing: object = { cron: '0 3 * * *' }, more: object = {}) => {
+  await command(client, id, { do: 'create', spec: { jobType: id, timing, ...more } });
+  await expect.poll(async () => (await historyOf(client, id)).length).toBe(1);
 };
-function schedulerOn(client: Client, clock: VirtualClock, ...all: Schedule[]) {
-  const seen = new Sightings();
-  const ledger = natsScheduleLog(client.publisher, client.manager, '/almanac/test');
-  const scheduler = new Scheduler({ schedules: all, ledger, commands: client.commands, clock, log: sightingLog(seen) });
-  return { scheduler, seen, stop: () => scheduler.stop() };
-}
-interface Entry {
-  readonly dueAt: string;
-  readonly runId: string;
-  readonly lateMs: number;
-}
-/** What is recorded, oldest first. */
-async function ledgerOf(client: Client, id: ScheduleId): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  for (let seq = 1; ; ) {
-    const next = await client.manager.direct.getMessage('EVENTS', { seq, next_by_subj: `evt.schedule.${id}` });
-    if (next === null) return entries;
-    entries.push(next.json<{ data: Entry }>().data);
-    seq = next.seq + 1;
-  }
-}
-const due = (entries: readonly Entry[]) => entries.map(({ dueAt }) => dueAt.slice(0, 16));
-const expectLedger = (client: Client, { id }: Schedule) => expect.poll(async () => due(await ledgerOf(client, id)));
-async function commandsOf(client: Client, { id }: Schedule): Promise<number> {
+async function startsOf(client: Client, id: string): Promise<number> {
   const { state } = await client.manager.streams.info('COMMANDS', { subjects_filter: `cmd.${id}.>` });
   return state.subjects?.[`cmd.${id}.start.normal`] ?? 0;
 }
 
 it('starts a run at each due time, names it after it, and records it', async () => {
-  await using client = await clientOn(server);
+  await using server = await startTestServer(); // schedules of other tests would be due, too
   const clock = new VirtualClock('2026-11-22T12:00:00Z');
-  const schedule = newSchedule();
-  const { scheduler, stop } = schedulerOn(client, clock, schedule);
-  await scheduler.start();
-  clock.advanceTo('2026-11-23T02:59:59.999Z');
-  expect(clock.nextAlarm).toBe('2026-11-23T03:00:00.000Z');
+  await using at = await schedulerOn(server, clock);
+  const id = newId();
+  await create(at.client, id);
+  await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T03:00:00.000Z');
   for (const day of ['23', '24']) {
     clock.advanceTo(`2026-11-${day}T03:00:00Z`);
     await expect.poll(() => clock.nextAlarm).toBe(`2026-11-${Number(day) + 1}T03:00:00.000Z`);
   }
-  expect(await ledgerOf(client, schedule.id)).toMatchObject([
-    { dueAt: '2026-11-23T03:00:00.000Z', runId: `${schedule.id}-20261123t030000z`, lateMs: 0 },
-    { dueAt: '2026-11-24T03:00:00.000Z', runId: `${schedule.id}-20261124t030000z`, lateMs: 0 },
-  ]);
-  expect(await commandsOf(client, schedule)).toBe(2);
-  stop();
+  expect(await ledgerOf(at.client, id)).toEqual(['11-23T03:00 started on-time', '11-24T03:00 skipped overlap']);
+  expect((await historyOf(at.client, id))[1]!.data.entries).toMatchObject([{ runId: `${id}-20261123t030000z`, lateMs: 0 }]);
+  expect(await startsOf(at.client, id)).toBe(1);
 });
 
-it('two replicas start one run and record it once', async () => {
-  await using one = await clientOn(server);
-  await using other = await clientOn(server);
-  const schedule = newSchedule();
-  const replicas = [one, other].map((client) => {
-    const clock = new VirtualClock('2026-11-23T02:00:00Z');
-    return { clock, ...schedulerOn(client, clock, schedule) };
-  });
-  for (const { scheduler } of replicas) await scheduler.start();
-  for (const { clock } of replicas) clock.advanceTo('2026-11-23T03:00:00Z');
-  for (const { clock } of replicas) await expect.poll(() => clock.nextAlarm).toBe('2026-11-24T03:00:00.000Z');
-  expect(due(await ledgerOf(one, schedule.id))).toEqual(['2026-11-23T03:00']);
-  expect(await commandsOf(one, schedule)).toBe(1);
-  for (const { stop } of replicas) stop();
+it.each([2, 3, 10])('%i replicas start one run and record it once', async (replicas) => {
+  await using server = await startTestServer(); // schedules of other tests would be due, too
+  const all = await Promise.all(
+    Array.from({ length: replicas }, async () => {
+      const clock = new VirtualClock('2026-11-23T02:00:00Z');
+      return { clock, ...(await schedulerOn(server, clock)) };
+    }),
+  );
+  const id = newId();
+  const [{ client }] = all as [(typeof all)[0]];
+  await create(client, id, { cron: '0 3-5 * * *' }, { overlap: 'allow-all' });
+  for (const hour of ['03', '04', '05']) {
+    for (const { clock } of all) await expect.poll(() => clock.nextAlarm).toBe(`2026-11-23T${hour}:00:00.000Z`);
+    for (const { clock } of all) clock.advanceTo(`2026-11-23T${hour}:00:00Z`);
+  }
+  for (const { clock } of all) await expect.poll(() => clock.nextAlarm).toBe('2026-11-24T03:00:00.000Z');
+  expect(await ledgerOf(client, id)).toEqual(['11-23T03:00', '11-23T04:00', '11-23T05:00'].map((due) => `${due} started on-time`));
+  expect(await startsOf(client, id)).toBe(3);
+  await Promise.all(all.map(({ stop }) => stop()));
 });
 
-/** A schedule that was started once, the day before the test. */
-async function startedYesterday(client: Client, cron?: string): Promise<Schedule> {
-  const schedule = newSchedule(cron);
-  const clock = new VirtualClock('2026-11-22T02:59:00Z');
-  const { scheduler, stop } = schedulerOn(client, clock, schedule);
-  await scheduler.start();
-  clock.advanceTo('2026-11-22T03:00:00Z');
-  await expect.poll(() => clock.nextAlarm).not.toBe('2026-11-22T03:00:00.000Z');
-  await expectLedger(client, schedule).toEqual(['2026-11-22T03:00']);
-  stop();
-  return schedule;
-}
+it('a replica that slept beyond the time in which the server knows repeats starts nothing twice', async () => {
+  await using server = await startTestServer(); // schedules of other tests would be due, too
+  const [early, late] = [new VirtualClock('2026-11-23T02:59:00Z'), new VirtualClock('2026-11-23T02:59:00Z')];
+  await using one = await schedulerOn(server, early);
+  await using other = await schedulerOn(server, late);
+  const id = newId();
+  await create(one.client, id);
+  early.advanceTo('2026-11-23T03:00:00Z');
+  await expect.poll(() => ledgerOf(one.client, id)).toEqual(['11-23T03:00 started on-time']);
+  late.jumpTo('2026-11-23T03:04:00Z');
+  await expect.poll(() => late.nextAlarm).toBe('2026-11-24T03:00:00.000Z');
+  expect(await ledgerOf(other.client, id)).toEqual(['11-23T03:00 started on-time']);
+  expect(await startsOf(one.client, id)).toBe(1);
+});
 
 it.each([
-  [
-    'an occurrence missed within the grace is started at the next start, once',
-    '2026-11-23T03:04:00Z',
-    ['2026-11-22T03:00', '2026-11-23T03:00'],
-  ],
-  ['an occurrence missed for longer than the grace is not', '2026-11-23T03:06:00Z', ['2026-11-22T03:00']],
-])('%s', async (_, now, expected) => {
-  await using client = await clientOn(server);
-  const schedule = await startedYesterday(client);
+  ['within the window is started at the next start, once', '2026-11-23T03:04:00Z', '11-23T03:00 started catch-up'],
+  ['for longer is missed', '2026-11-23T03:06:00Z', '11-23T03:00 missed window'],
+])('an occurrence that nobody decided %s', async (_, now, expected) => {
+  await using server = await startTestServer(); // schedules of other tests would be due, too
+  const id = newId();
+  {
+    await using before = await schedulerOn(server, new VirtualClock('2026-11-22T12:00:00Z'));
+    await create(before.client, id);
+  }
   for (let starts = 0; starts < 2; starts++) {
     const clock = new VirtualClock(now);
-    const { scheduler, stop } = schedulerOn(client, clock, schedule);
-    await scheduler.start();
-    expect(clock.nextAlarm).toBe('2026-11-24T03:00:00.000Z');
-    stop();
+    await using after = await schedulerOn(server, clock);
+    await expect.poll(() => ledgerOf(after.client, id)).toEqual([expected]);
+    await expect.poll(() => clock.nextAlarm).toBe('2026-11-24T03:00:00.000Z');
   }
-  expect(due(await ledgerOf(client, schedule.id))).toEqual(expected);
-});
-
-it('of several missed ones the latest is started', async () => {
-  await using client = await clientOn(server);
-  const schedule = await startedYesterday(client, '0,1,2 3 * * *');
-  const { scheduler, stop } = schedulerOn(client, new VirtualClock('2026-11-23T03:02:30Z'), schedule);
-  await scheduler.start();
-  expect(due(await ledgerOf(client, schedule.id))).toEqual(['2026-11-22T03:00', '2026-11-23T03:02']);
-  stop();
-});
-
-it.each([
-  ['by days, past the grace', '2026-11-26T05:00:00Z', []],
-  ['by days, to a moment after a due time', '2026-11-26T03:02:00Z', ['2026-11-26T03:00']],
-  ['by an hour, past the grace', '2026-11-23T03:30:00Z', []],
-])('a clock that jumps %s starts no more than after a restart', async (_, to, expected) => {
-  await using client = await clientOn(server);
-  const schedule = newSchedule();
-  const clock = new VirtualClock('2026-11-23T02:50:00Z');
-  const { scheduler, stop } = schedulerOn(client, clock, schedule);
-  await scheduler.start();
-  clock.jumpTo(to);
-  const next = to.startsWith('2026-11-23') ? '2026-11-24T03:00:00.000Z' : '2026-11-27T03:00:00.000Z';
-  await expect.poll(() => clock.nextAlarm).toBe(next);
-  expect(due(await ledgerOf(client, schedule.id))).toEqual(expected);
-  expect(await commandsOf(client, schedule)).toBe(expected.length);
-  stop();
 });
 
 it('a clock that is set back does not start a run again', async () => {
-  await using client = await clientOn(server);
-  const schedule = newSchedule();
+  await using server = await startTestServer(); // schedules of other tests would be due, too
   const clock = new VirtualClock('2026-11-23T02:50:00Z');
-  const { scheduler, stop } = schedulerOn(client, clock, schedule);
-  await scheduler.start();
+  await using at = await schedulerOn(server, clock);
+  const id = newId();
+  await create(at.client, id);
+  await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T03:00:00.000Z');
   clock.advanceTo('2026-11-23T03:00:10Z');
   await expect.poll(() => clock.nextAlarm).toBe('2026-11-24T03:00:00.000Z');
   clock.jumpTo('2026-11-23T02:30:00Z');
   clock.advanceTo('2026-11-23T04:00:00Z');
   expect(clock.nextAlarm).toBe('2026-11-24T03:00:00.000Z');
-  expect(due(await ledgerOf(client, schedule.id))).toEqual(['2026-11-23T03:00']);
-  stop();
+  expect(await ledgerOf(at.client, id)).toEqual(['11-23T03:00 started on-time']);
 });
 
 it('an occurrence that is due while NATS is away is started when it is back', async () => {
+  await using server = await startTestServer(); // schedules of other tests would be due, too
   await using proxy = await tcpProxy(server);
-  await using client = await clientOn(proxy);
-  await using onlooker = await clientOn(server);
-  const schedule = newSchedule();
   const clock = new VirtualClock('2026-11-23T02:59:00Z');
-  const { scheduler, stop } = schedulerOn(client, clock, schedule);
-  await scheduler.start();
+  await using at = await schedulerOn(proxy, clock);
+  await using onlooker = await schedulerOn(server, new VirtualClock('2026-11-23T02:59:00Z'));
+  const id = newId();
+  await create(at.client, id);
+  await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T03:00:00.000Z');
   proxy.refuse();
   clock.advanceTo('2026-11-23T03:00:00Z');
   proxy.heal();
-  await expectLedger(onlooker, schedule).toEqual(['2026-11-23T03:00']);
-  stop();
+  await expect.poll(() => ledgerOf(onlooker.client, id)).toEqual(['11-23T03:00 started on-time']);
+});
+
+it('paused, nothing starts; resumed, the ledger says what was paused, and it goes on', async () => {
+  await using server = await startTestServer(); // schedules of other tests would be due, too
+  const clock = new VirtualClock('2026-11-23T00:30:00Z');
+  await using at = await schedulerOn(server, clock);
+  const id = newId();
+  await create(at.client, id, { cron: '0 * * * *' });
+  await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T01:00:00.000Z');
+  await command(at.client, id, { do: 'pause', note: 'the vault is moved', actor: { who: 'operator' } });
+  await expect.poll(() => clock.nextAlarm).toBeUndefined();
+  clock.advanceTo('2026-11-23T03:30:00Z');
+  await command(at.client, id, { do: 'resume' });
+  await expect.poll(() => ledgerOf(at.client, id)).toEqual(['01', '02', '03'].map((hour) => `11-23T${hour}:00 paused pause`));
+  const history = await historyOf(at.client, id);
+  expect(history.map(({ type }) => type.replace('almanac.schedule.', ''))).toEqual(['created', 'paused', 'resumed', 'decided']);
+  expect(history[1]!.data).toMatchObject({ actor: { who: 'operator' }, state: { pause: { note: 'the vault is moved' } } });
+  await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T04:00:00.000Z');
+  await expect.poll(() => commandsLeft(at.client.connection)).toMatchObject({ unacknowledged: 0 });
+});
+
+it('a schedule that starts one run is finished then', async () => {
+  await using server = await startTestServer(); // schedules of other tests would be due, too
+  const clock = new VirtualClock('2026-11-23T00:00:00Z');
+  await using at = await schedulerOn(server, clock);
+  const id = newId();
+  await create(at.client, id, { at: '2026-11-23T07:00:00Z' }, { runId: 'once-and-for-all' });
+  await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T07:00:00.000Z');
+  clock.jumpTo('2026-11-25T00:00:00Z'); // whoever was to do it was away
+  await expect.poll(async () => (await historyOf(at.client, id)).at(-1)?.type).toBe('almanac.schedule.finished');
+  expect((await historyOf(at.client, id)).at(-1)!.data.entries).toMatchObject([{ fate: 'started', runId: 'once-and-for-all' }]);
+  expect(clock.nextAlarm).toBeUndefined();
+});
+
+it('what cannot be is a dead letter that says why', async () => {
+  await using server = await startTestServer(); // schedules of other tests would be due, too
+  await using at = await schedulerOn(server, new VirtualClock('2026-11-23T00:00:00Z'));
+  const id = newId();
+  const reason = async () => {
+    const letter = await at.client.manager.streams.getMessage('DEAD_LETTERS', { last_by_subj: 'dlq.command.schedule' });
+    return letter?.header.get('Almanac-Reason') ?? '';
+  };
+  await command(at.client, id, { do: 'pause' });
+  await expect.poll(reason).toBe(`there is no schedule ${id}`);
+  await command(at.client, id, { do: 'create', spec: { jobType: 'j', timing: { cron: '0 0 30 2 *' } } });
+  await expect.poll(reason).toContain('never due');
+  await create(at.client, id);
+  await command(at.client, id, { do: 'create', spec: { jobType: 'other', timing: { cron: '0 3 * * *' } } });
+  await expect.poll(reason).toContain('exists already');
+  await command(at.client, id, { do: 'update', revision: 7, spec: { overlap: 'allow-all' } });
+  await expect.poll(reason).toContain('it has revision 1');
+});
+
+it('what the code declares is created, changed and removed with it, and never overwrites a change of a person', async () => {
+  await using server = await startTestServer(); // schedules of other tests would be due, too
+  await using at = await schedulerOn(server, new VirtualClock('2026-11-23T00:00:00Z'));
+  const [own, changed, gone] = [newId(), newId(), newId()];
+  const spec = (cron: string) => ({ jobType: 'job' as never, timing: { cron } });
+  const parts = { book: at.book, writer: at.writer, timeZone: 'UTC' };
+  const declared = (cron: string, ids: string[], off?: string) =>
+    ids.map((id) => ({ id: scheduleId(id), spec: spec(cron), ...(off && { off }) }));
+  await declareSchedules(declared('0 3 * * *', [own, changed, gone]), parts);
+  await declareSchedules(declared('0 3 * * *', [own, changed, gone]), parts); // again, nothing changes
+  await command(at.client, changed, { do: 'update', spec: { timing: { cron: '0 5 * * *' } } });
+  await expect.poll(async () => (await historyOf(at.client, changed)).length).toBe(2);
+  await declareSchedules(declared('0 4 * * *', [own, changed], 'JOB_ENABLED is not true'), parts);
+  const now = (id: string) => at.book.get(scheduleId(id))!.state;
+  expect(now(own)).toMatchObject({ revision: 2, status: 'paused', pause: { note: 'JOB_ENABLED is not true' } });
+  expect(now(changed)).toMatchObject({ spec: { timing: { trigger: { cron: '0 5 * * *' } } }, owner: 'operator' });
+  expect(now(gone).status).toBe('deleted');
+  await declareSchedules(declared('0 4 * * *', [own, changed]), parts);
+  expect(now(own).status).toBe('active');
 });

@@ -10,7 +10,10 @@ import { type OrderedRead, readOrdered } from './ordered-reader.ts';
 import type { Publisher } from './publisher.ts';
 
 export function natsScheduleLog(connection: NatsConnection, publisher: Publisher, manager: JetStreamManager): ScheduleLog {
-  const read = (what: Pick<OrderedRead, 'subject' | 'lastPerSubject' | 'after' | 'follow'>, onEvent: (stored: StoredScheduleEvent) => void) =>
+  const read = (
+    what: Pick<OrderedRead, 'subject' | 'lastPerSubject' | 'after' | 'follow'>,
+    onEvent: (stored: StoredScheduleEvent) => void,
+  ) =>
     readOrdered(connection, manager, { stream: events.name, ...what }, ({ subject, data, position }) => {
       const id = parseScheduleEventSubject(subject);
       if (id === undefined) return undefined;

@@ -55,6 +55,7 @@ function isKnown(subject: string, known: ReadonlyMap<string, readonly Lane[]>): 
     case 'signal':
       return known.has(address.jobType);
     case 'wake':
+    case 'schedule':
       return true;
     case undefined:
       return false;
@@ -69,9 +70,10 @@ interface Reason {
 function reasonAgainst(subject: string, isTaken: (subject: string) => boolean): Reason {
   const address = parseCommandSubject(subject);
   if (address === undefined) {
-    const use = 'use cmd.<jobType>.start.<lane> or cmd.<jobType>.signal.<runId>';
+    const use = 'use cmd.<jobType>.start.<lane>, cmd.<jobType>.signal.<runId> or cmd.schedule.<scheduleId>';
     return { code: 'COMMAND_SUBJECT_UNKNOWN', reason: `${subject} is not a command subject: ${use}` };
   }
+  if (address.kind === 'schedule') return { code: 'COMMAND_SUBJECT_UNKNOWN', reason: `no process takes commands for schedules` };
   const { jobType } = address;
   const lanes = LANES.filter((other) => isTaken(startSubject(jobType, other)));
   return address.kind !== 'start' || lanes.length === 0
@@ -90,12 +92,17 @@ async function* messagesOn(manager: JetStreamManager, subject: string): AsyncGen
   }
 }
 
+function jobTypeOf(subject: string): string {
+  const address = parseCommandSubject(subject);
+  return address === undefined || address.kind === 'schedule' ? 'unknown' : address.jobType;
+}
+
 /** False: somebody else buried it at the same time. The letter is stored once all the same. */
 async function bury(manager: JetStreamManager, deadLetters: DeadLetters, message: StoredMsg, why: Reason): Promise<boolean> {
   const { subject, seq, data } = message;
   await deadLetters.add({
     origin: 'command',
-    jobType: parseCommandSubject(subject)?.jobType ?? 'unknown',
+    jobType: jobTypeOf(subject),
     subject,
     sequence: seq,
     body: data,

@@ -111,7 +111,11 @@ function resume({ pause: over, ...before }: ScheduleState, now: Instant): Change
 
 function remove(before: ScheduleState, facts: ChangeFacts): Change {
   const { state, ...verdict } = decideRest(before, facts, 'deleted');
-  return { type: 'almanac.schedule.deleted', ...verdict, state: { ...state, status: 'deleted' } };
+  return {
+    type: 'almanac.schedule.deleted',
+    ...verdict,
+    state: { ...state, status: 'deleted', owner: facts.owner === 'operator' ? 'operator' : before.owner },
+  };
 }
 
 function known(state: ScheduleState | undefined, id: ScheduleId): ScheduleState {

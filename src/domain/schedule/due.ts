@@ -4,8 +4,10 @@
  */
 import { type Instant, instant, type RunId, scheduledRunId } from '../ids.ts';
 import { isFailure } from '../outcome.ts';
+import { isExcluded } from './exclusions.ts';
+import { jitterOf } from './jitter.ts';
 import type { Entry, Fate, Rule, Stretch } from './ledger.ts';
-import { isExcluded, jitterOf, nextOccurrence, occurrencesAfter, occurrencesBefore, previousOccurrence } from './occurrences.ts';
+import { nextOccurrence, occurrencesAfter, occurrencesBefore, previousOccurrence } from './occurrences.ts';
 import type { Occurrence, Overlap, ScheduleState } from './schedule.ts';
 
 /** What the world says. */
@@ -176,7 +178,8 @@ class Draft {
 
   verdict(): Verdict | undefined {
     const { spec } = this.#before;
-    const isOver = this.#before.status === 'active' && this.#waiting.length === 0 && nextOccurrence(spec.timing, this.#decidedUntil) === undefined;
+    const isOver =
+      this.#before.status === 'active' && this.#waiting.length === 0 && nextOccurrence(spec.timing, this.#decidedUntil) === undefined;
     const changed = this.#entries.length + this.#stretches.length + this.#effects.length > 0 || this.#waiting !== this.#before.waiting;
     if (!changed && !isOver && this.#decidedUntil === this.#before.decidedUntil) return undefined;
     return this.#verdict(isOver ? { status: 'finished' } : {});

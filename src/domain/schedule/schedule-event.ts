@@ -27,7 +27,11 @@ export type ScheduleEventType = (typeof SCHEDULE_EVENT_TYPES)[number];
 
 const At = z.codec(z.iso.datetime(), z.custom<Instant>(), {
   decode: (text) => instant(Date.parse(text)),
-  encode: (at) => new Date(at).toISOString(),
+  encode: (at, { issues }) => {
+    if (Number.isFinite(at)) return new Date(at).toISOString();
+    issues.push({ code: 'custom', message: 'is no instant', input: at }); // also of a field that is not there, which may be
+    return z.NEVER;
+  },
 });
 const token = <Id extends string>() => z.custom<Id>((text) => typeof text === 'string' && isSafeToken(text));
 const Milliseconds = z.int().min(0);
@@ -40,8 +44,8 @@ const StoredTiming = z.object({
   ]),
   timeZone: z.string(),
   dst: z.object({ gap: z.enum(['run-after', 'skip']), overlap: z.enum(['first', 'second', 'both']) }),
-  startAt: At.optional(),
-  endAt: At.optional(),
+  startAt: At.exactOptional(),
+  endAt: At.exactOptional(),
   exclusions: z.array(z.string()),
   jitterMs: Milliseconds,
 });
@@ -53,20 +57,20 @@ const StoredSpec = z.object({
   catchUp: z.object({ policy: z.enum(['none', 'latest', 'all']), windowMs: Milliseconds, cap: z.int().min(1), dripMs: Milliseconds }),
   overlap: z.enum(OVERLAPS),
   pauseAfterFailures: z.int().min(0),
-  runId: token<RunId>().optional(),
-  description: z.string().optional(),
+  runId: token<RunId>().exactOptional(),
+  description: z.string().exactOptional(),
 });
-const StoredOccurrence = z.object({ dueAt: At, runId: token<RunId>(), triggered: z.literal(true).optional() });
+const StoredOccurrence = z.object({ dueAt: At, runId: token<RunId>(), triggered: z.literal(true).exactOptional() });
 const StoredState = z.object({
   id: token<ScheduleId>(),
   spec: StoredSpec,
   revision: z.int().min(1),
   owner: z.enum(['code', 'operator']),
   status: z.enum(['active', 'paused', 'finished', 'deleted']),
-  pause: z.object({ since: At, actor: Actor.optional(), note: z.string().optional() }).optional(),
-  paused: z.object({ since: At, until: At }).optional(),
+  pause: z.object({ since: At, actor: Actor.exactOptional(), note: z.string().exactOptional() }).exactOptional(),
+  paused: z.object({ since: At, until: At }).exactOptional(),
   decidedUntil: At,
-  notBefore: At.optional(),
+  notBefore: At.exactOptional(),
   waiting: z.array(StoredOccurrence),
   running: z.array(StoredOccurrence),
   failures: z.int().min(0),
@@ -76,20 +80,20 @@ const StoredEntry = z.object({
   fate: z.enum(FATES),
   rule: z.enum(RULES),
   lateMs: z.int(),
-  runId: token<RunId>().optional(),
-  because: token<RunId>().optional(),
+  runId: token<RunId>().exactOptional(),
+  because: token<RunId>().exactOptional(),
 });
 const StoredStretch = z.object({
   from: At,
   to: At,
   fate: z.enum(['missed', 'paused', 'coalesced']),
   rule: z.enum(RULES),
-  because: token<RunId>().optional(),
+  because: token<RunId>().exactOptional(),
 });
 const StoredData = z.object({
-  actor: Actor.optional(),
+  actor: Actor.exactOptional(),
   /** Of whoever changed it: place in the COMMANDS stream. */
-  command: z.int().optional(),
+  command: z.int().exactOptional(),
   entries: z.array(StoredEntry),
   stretches: z.array(StoredStretch),
   state: StoredState,

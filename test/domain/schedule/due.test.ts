@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { type Instant, instant, jobTypeId, type RunId, scheduleId } from '../../../src/domain/ids.ts';
 import { decideDue, MOST_WAITING, nextLook, type Suspension, type Verdict } from '../../../src/domain/schedule/due.ts';
+import { isExcluded } from '../../../src/domain/schedule/exclusions.ts';
 import type { Entry, Stretch } from '../../../src/domain/schedule/ledger.ts';
-import { isExcluded, occurrencesAfter } from '../../../src/domain/schedule/occurrences.ts';
+import { occurrencesAfter } from '../../../src/domain/schedule/occurrences.ts';
 import { type CatchUp, DEFAULT_CATCH_UP, OVERLAPS, type ScheduleSpec, type ScheduleState } from '../../../src/domain/schedule/schedule.ts';
 import type { Timing, Trigger } from '../../../src/domain/schedule/timing.ts';
 import { SeededRandom } from '../../support/seeded-random.ts';

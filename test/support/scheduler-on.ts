@@ -1,0 +1,76 @@
+/** A scheduler and its desk over a real server, with a clock that the test moves. */
+
+import { natsAnnouncer } from '../../src/adapters/nats/announcer.ts';
+import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
+import { natsLeases } from '../../src/adapters/nats/leases.ts';
+import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
+import { natsScheduleLog } from '../../src/adapters/nats/schedule-log.ts';
+import { processIdentity } from '../../src/adapters/system/identity.ts';
+import { type ScheduleId, scheduleId } from '../../src/domain/ids.ts';
+import { parseScheduleEvent, type ScheduleEvent } from '../../src/domain/schedule/schedule-event.ts';
+import type { Clock } from '../../src/runtime/ports.ts';
+import { ScheduleBook } from '../../src/runtime/schedule-book.ts';
+import { ScheduleDesk } from '../../src/runtime/schedule-desk.ts';
+import { ScheduleWriter } from '../../src/runtime/schedule-writer.ts';
+import { Scheduler } from '../../src/runtime/scheduler.ts';
+import { SlotPool } from '../../src/runtime/slot-pool.ts';
+import { type Client, clientOn } from './host-on.ts';
+import { Sightings, sightingLog } from './sightings.ts';
+
+export interface TestScheduler {
+  readonly client: Client;
+  readonly book: ScheduleBook;
+  readonly writer: ScheduleWriter;
+  readonly scheduler: Scheduler;
+  readonly seen: Sightings;
+  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export async function schedulerOn(server: { readonly url: string }, clock: Clock): Promise<TestScheduler> {
+  const client = await clientOn(server);
+  const { connection, publisher, manager, commands } = client;
+  const seen = new Sightings();
+  const log = sightingLog(seen);
+  const book = new ScheduleBook(log);
+  const schedules = natsScheduleLog(connection, publisher, manager);
+  const runs = natsRunLog(publisher, manager);
+  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock, identity: processIdentity(), log, suspensions: () => [] });
+  const scheduler = new Scheduler({ book, writer, schedules, clock, log });
+  const desk = new ScheduleDesk({
+    schedules,
+    writer,
+    timeZone: 'UTC',
+    deadLetters: natsDeadLetters(publisher),
+    announcer: natsAnnouncer(connection),
+    log,
+  });
+  await scheduler.start();
+  const feed = await natsLeases(connection, manager, log).open({
+    commands: { kind: 'schedule' },
+    slots: new SlotPool(16).join(16),
+    onLease: (lease) => desk.hear(lease),
+  });
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= feed
+      .stop()
+      .then(() => scheduler.stop())
+      .then(() => client[Symbol.asyncDispose]());
+    return stopped;
+  };
+  return { client, book, writer, scheduler, seen, stop, [Symbol.asyncDispose]: stop };
+}
+
+/** Everything about a schedule, oldest first. */
+export async function historyOf({ connection, publisher, manager }: Client, id: string): Promise<ScheduleEvent[]> {
+  const events: ScheduleEvent[] = [];
+  await natsScheduleLog(connection, publisher, manager).read(scheduleId(id), ({ bytes }) => void events.push(parseScheduleEvent(bytes)));
+  return events;
+}
+export const ledgerOf = async (client: Client, id: ScheduleId | string): Promise<string[]> =>
+  (await historyOf(client, id)).flatMap(({ data }) => [
+    ...data.stretches.map(({ from, to, fate, rule }) => `${brief(from)}–${brief(to)} ${fate} ${rule}`),
+    ...data.entries.map(({ dueAt, fate, rule }) => `${brief(dueAt)} ${fate} ${rule}`),
+  ]);
+const brief = (at: number) => new Date(at).toISOString().slice(5, 16);
