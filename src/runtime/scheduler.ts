@@ -41,7 +41,8 @@ export class Scheduler {
     const { schedules, book, log, writer } = this.#options;
     let ready = false;
     const { ended } = await schedules.follow(this.#following.signal, (stored) => {
-      if (book.learn(stored) !== undefined && ready) this.#arm(stored.id);
+      book.learn(stored);
+      if (ready) this.#arm(stored.id); // also after a change by a command that was carried out here
     });
     ended.catch((err: unknown) => log.error({ err }, 'schedules cannot be read any more: changes made elsewhere are not seen'));
     ready = true;
