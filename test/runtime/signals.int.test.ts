@@ -354,7 +354,10 @@ it('a run that begins for it goes on in the lane of its command', async () => {
 
 it('a run that begins for it, and only waits, is woken in its time by whoever takes its command', async () => {
   const parkAfterMs = 100;
-  const machine: AnyStateMachine = setup({ types: { context: {} as { notes: number } }, delays: { aWhile: parkAfterMs * 5 } }).createMachine({
+  const machine: AnyStateMachine = setup({
+    types: { context: {} as { notes: number } },
+    delays: { aWhile: parkAfterMs * 5 },
+  }).createMachine({
     id: 'noted',
     context: { notes: 0 },
     initial: 'waiting',
