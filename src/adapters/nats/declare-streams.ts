@@ -1,21 +1,23 @@
 /** Creates the declared streams, or brings existing ones up to date, and never accepts one that promises less. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, type StreamConfig } from '@nats-io/jetstream';
 import type { DeclaredStream } from '../../../streams/declared-stream.ts';
 import { declaredStreams } from '../../../streams/index.ts';
-import { WeakStreamError } from '../../domain/errors.ts';
+import { ConfigError, WeakStreamError } from '../../domain/errors.ts';
+
+/** Of a stream that another process is creating at this moment. */
+const LOOK_AGAIN_MS = 50;
+const MOST_LOOKS = 20;
 
 /**
  * Safe to run by many processes at once.
  * @param replicas Copies of each stream on a cluster; an existing stream keeps more, never fewer.
  * @throws {WeakStreamError} A stream exists with weaker guarantees. Nothing was changed in it.
+ * @throws {ConfigError} Another stream takes a subject that one of ours needs.
  */
 export async function declareStreams(manager: JetStreamManager, { replicas = 1 }: { replicas?: number } = {}): Promise<void> {
   for (const declared of declaredStreams) {
-    const existing = await configOf(manager, declared.name);
-    if (existing === undefined) {
-      await manager.streams.add({ ...mutable(declared), num_replicas: replicas });
-      continue;
-    }
+    const existing = (await configOf(manager, declared.name)) ?? (await create(manager, declared, replicas));
     const problems = weaknesses(declared, existing, replicas);
     if (problems.length > 0) throw new WeakStreamError(declared.name, problems);
     const change = improvements(declared, existing);
@@ -27,6 +29,32 @@ export async function declareStreams(manager: JetStreamManager, { replicas = 1 }
 export async function streamsExist(manager: JetStreamManager): Promise<boolean> {
   const configs = await Promise.all(declaredStreams.map(({ name }) => configOf(manager, name)));
   return configs.every((config) => config !== undefined);
+}
+
+/** As it is then: another process may have been first, and a server refuses the second one while it creates for the first. */
+async function create(manager: JetStreamManager, declared: DeclaredStream, replicas: number): Promise<StreamConfig> {
+  for (let looks = 1; ; looks++) {
+    try {
+      return (await manager.streams.add({ ...mutable(declared), num_replicas: replicas })).config;
+    } catch (error) {
+      if (!(error instanceof JetStreamApiError)) throw error;
+      const created = await configOf(manager, declared.name);
+      if (created !== undefined) return created;
+      await assertNotTaken(manager, declared);
+      if (looks === MOST_LOOKS) throw error;
+      await delay(LOOK_AGAIN_MS);
+    }
+  }
+}
+
+async function assertNotTaken(manager: JetStreamManager, { name, subjects }: DeclaredStream): Promise<void> {
+  for (const subject of subjects) {
+    for await (const { config } of manager.streams.list(subject)) {
+      if (config.name === name) continue;
+      const what = `stream ${config.name} takes ${config.subjects?.join(', ')}, which ${name} needs`;
+      throw new ConfigError(`${what}: give it other subjects, or use an account or a server of its own for Almanac`);
+    }
+  }
 }
 
 async function configOf(manager: JetStreamManager, name: string): Promise<StreamConfig | undefined> {

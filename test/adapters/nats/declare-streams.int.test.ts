@@ -7,13 +7,15 @@ import { declaredStreams } from '../../../streams/index.ts';
 import { startTestServer } from '../../support/nats-server.ts';
 
 let manager: JetStreamManager;
+let url: string;
 let close: () => Promise<void>;
 
 // A server each: one that makes a stream again right after deleting it may still be removing the old folder, and refuse.
 beforeEach(async () => {
   const server = await startTestServer();
   const connected = await connect({ url: server.url, name: 'test' });
-  manager = connected.manager;
+  ({ manager } = connected);
+  ({ url } = server);
   close = async () => {
     await connected.connection.close();
     await server.dispose();
@@ -36,8 +38,15 @@ it('creates every stream exactly as declared, and declaring again changes nothin
 });
 
 it('may be done by several processes at once', async () => {
-  await Promise.all([declareStreams(manager), declareStreams(manager), declareStreams(manager)]);
-  expect(await configs()).toHaveLength(declaredStreams.length);
+  const processes = await Promise.all(Array.from({ length: 20 }, () => connect({ url, name: 'test' })));
+  await Promise.all(processes.map((process) => declareStreams(process.manager)));
+  expect(await configs()).toMatchObject(declaredStreams);
+  for (const { connection } of processes) await connection.close();
+});
+
+it('says which other stream takes a subject that it needs', async () => {
+  await manager.streams.add({ name: 'OTHERS', subjects: ['evt.>'] });
+  await expect(declareStreams(manager)).rejects.toThrow('stream OTHERS takes evt.>, which EVENTS needs');
 });
 
 it('raises what can be raised in use, and keeps the messages', async () => {
