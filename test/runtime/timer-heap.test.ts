@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/adapters/system/clock.ts';
 import { type Instant, instant } from '../../src/domain/ids.ts';
 import type { Clock } from '../../src/runtime/ports.ts';
 import { TimerHeap } from '../../src/runtime/timer-heap.ts';
@@ -97,14 +96,16 @@ describe('a timer heap', () => {
     expect(rung).toEqual([]);
   });
 
-  it('stands over one timer, however many keys there are', () => {
+  it('stands over one timer, set anew only when another key comes first, however many there are', () => {
     const clock = new VirtualClock(START);
     let timers = 0;
     let most = 0;
+    let armed = 0;
     const counting: Clock = {
       now: () => clock.now(),
       wakeAt(dueAt, callback) {
         timers += 1;
+        armed += 1;
         most = Math.max(most, timers);
         const cancel = clock.wakeAt(dueAt, () => {
           timers -= 1;
@@ -122,6 +123,7 @@ describe('a timer heap', () => {
       heap.set(`schedule-${number}`, instant(Date.parse(START) + 1 + random.int(86_400_000)));
     }
     expect([heap.size, most]).toEqual([100_000, 1]);
+    expect(armed).toBeLessThan(50); // a new minimum of n random numbers comes ln n times
     clock.jumpTo('2026-11-24T02:00:00.000Z');
     expect(rung).toHaveLength(1);
     expect(new Set(rung[0]!.keys).size).toBe(100_000);
@@ -160,16 +162,6 @@ describe('when the clock jumps, a timer heap', () => {
     expect(clock.nextAlarm).toBe(START);
     clock.advanceTo(START);
     expect(rung).toEqual([{ at: START, keys: ['a'] }]);
-  });
-
-  it('wakes at an instant further away than setTimeout can count', async () => {
-    const { heap, rung } = heapOn(systemClock);
-    heap.set('far', instant(systemClock.now() + 2 ** 31 + 1_000)); // setTimeout alone would ring at once
-    const near = instant(systemClock.now() + 20);
-    await new Promise<void>((resolve) => systemClock.wakeAt(near, resolve));
-    expect(systemClock.now()).toBeGreaterThanOrEqual(near);
-    expect([rung, heap.size]).toEqual([[], 1]);
-    heap.stop();
   });
 });
 
