@@ -150,9 +150,26 @@ it('an execution ends when another process takes the run over, or when its own p
   first.events.splice(1, 1);
   for (const { stored } of first.events) stored.source = 'a';
   expect(concurrency(evidenceOf([first, second], limits))).toHaveLength(1);
+  const from = first.effects[0]!.at - 10;
+  const crashed = (source: string | undefined, to: number) =>
+    concurrency(evidenceOf([first, second], { ...limits, outages: [{ source, from, to }] }));
+  expect(crashed(undefined, second.effects[0]!.at)).toEqual([]); // the server may have forgotten that it delivered the first
+  expect(crashed(undefined, second.effects[0]!.at - 2_000)).toHaveLength(1);
+  expect(crashed('a', second.effects[0]!.at)).toHaveLength(1);
   const diedAt = first.effects[0]!.at + 10;
   const deaths = [{ source: 'a', signalledAt: diedAt, at: diedAt, signal: 'SIGKILL' as const }];
   expect(concurrency(evidenceOf([first, second], { ...limits, deaths }))).toEqual([]);
+});
+
+it('an execution that begins after another process took the run over does not count: its process was stopped meanwhile', () => {
+  const [first, second] = scenes();
+  const awoken = { ...first.effects[0]!, at: first.events[1]!.storedAtMs + 5 };
+  first.effects = [awoken];
+  second.effects.shift();
+  const found = () => rules(evidenceOf([first, second], { limits: { job: 1 } })).includes('no more runs at once than allowed');
+  expect(found()).toBe(false);
+  for (const { stored } of first.events) stored.source = awoken.source;
+  expect(found()).toBe(true);
 });
 
 it('a signal may come from anybody, and changes nothing about who holds the run', () => {

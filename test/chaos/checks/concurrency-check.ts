@@ -3,7 +3,11 @@
  *
  * A run is executed from the first line of an activity to its last one. A process that was stopped, or cut off, does not know that its
  * lease has run out, and goes on for a moment when it wakes up: what it does then has no consequences, and no system could keep it from
- * doing it. So an execution also ends when another process takes the run over, and when its own process dies.
+ * doing it. So an execution also ends when another process takes the run over or ends it, perhaps before it began, and when its own
+ * process dies.
+ *
+ * A server that was killed may have forgotten what it delivered last: it gives those places away until it delivers the same again. So
+ * nothing is counted while it is away, and for a moment after.
  */
 import type { Effect } from '../effects.ts';
 import type { Evidence, Stored } from '../evidence.ts';
@@ -12,18 +16,24 @@ import { causeKind } from './event-kinds.ts';
 
 type Complain = (rule: string, where: string, detail: string) => void;
 
+const FORGOTTEN_MS = 1_000;
+
 interface Interval {
   readonly run: string;
   readonly from: number;
   readonly to: number;
 }
 
-export function checkConcurrency(evidence: Pick<Evidence, 'runs' | 'effects' | 'limits' | 'deaths'>, complain: Complain): void {
+type Known = Pick<Evidence, 'runs' | 'effects' | 'limits' | 'deaths' | 'outages'>;
+
+export function checkConcurrency(evidence: Known, complain: Complain): void {
+  const crashes = evidence.outages.filter(({ source }) => source === undefined);
+  const isCounted = (at: number) => !crashes.some(({ from, to }) => from <= at && at <= to + FORGOTTEN_MS);
   const laneOf = (run: string) => evidence.runs.get(run)?.[0]?.event.data.lease.lane ?? 'normal';
   const byLane = Map.groupBy(executions(evidence), ({ run }) => `${run.split('/')[0]} ${laneOf(run)}`);
   for (const [jobType, limits] of Object.entries(evidence.limits)) {
     for (const [lane, limit] of Object.entries(typeof limits === 'number' ? { normal: limits } : limits)) {
-      const { most, at } = mostAtOnce(byLane.get(`${jobType} ${lane}`) ?? []);
+      const { most, at } = mostAtOnce(byLane.get(`${jobType} ${lane}`) ?? [], isCounted);
       if (most > limit)
         complain(
           'no more runs at once than allowed',
@@ -54,13 +64,17 @@ function executions({ runs, effects, deaths }: Pick<Evidence, 'runs' | 'effects'
   return intervals;
 }
 
-function takenOverAt(history: readonly Stored[], source: string, after: number): number {
-  const taken = history.find(({ event, storedAtMs }) => storedAtMs >= after && event.source !== source && causeKind(event) === 'holder');
-  return taken?.storedAtMs ?? Number.POSITIVE_INFINITY;
+/** When somebody else had the run, or ended it. */
+function takenOverAt(history: readonly Stored[], source: string, from: number): number {
+  const holders = history.filter(({ event }) => causeKind(event) === 'holder');
+  const holder = holders.findLast(({ storedAtMs }) => storedAtMs <= from);
+  if (holder !== undefined && holder.event.source !== source) return from;
+  const isAnothers = ({ event }: Stored) => event.source !== source && (causeKind(event) === 'holder' || event.data.outcome !== undefined);
+  return history.find((stored) => stored.storedAtMs >= from && isAnothers(stored))?.storedAtMs ?? Number.POSITIVE_INFINITY;
 }
 
 /** Two activities of one run are one execution. At the same millisecond, what ends does so before what begins. */
-function mostAtOnce(intervals: readonly Interval[]): { most: number; at: number } {
+function mostAtOnce(intervals: readonly Interval[], isCounted: (at: number) => boolean): { most: number; at: number } {
   const changes = intervals.flatMap(({ run, from, to }) => [
     { at: from, run, by: 1 },
     { at: to, run, by: -1 },
@@ -72,7 +86,7 @@ function mostAtOnce(intervals: readonly Interval[]): { most: number; at: number 
     const now = (executing.get(run) ?? 0) + by;
     if (now === 0) executing.delete(run);
     else executing.set(run, now);
-    if (executing.size > found.most) found = { most: executing.size, at };
+    if (executing.size > found.most && isCounted(at)) found = { most: executing.size, at };
   }
   return found;
 }
