@@ -24,6 +24,7 @@ import { natsReplyBox } from './adapters/nats/reply-box.ts';
 import { natsRunHistory } from './adapters/nats/run-history.ts';
 import { natsRunLog } from './adapters/nats/run-log.ts';
 import { natsScheduleLog } from './adapters/nats/schedule-log.ts';
+import { natsStandstillLog } from './adapters/nats/standstill-log.ts';
 import { SWEEP_EVERY_MS, sweepStrays } from './adapters/nats/strays.ts';
 import { guarded } from './adapters/resilience/guarded.ts';
 import { sqliteGraph } from './adapters/sqlite/graph.ts';
@@ -33,6 +34,7 @@ import { processIdentity } from './adapters/system/identity.ts';
 import { openEmbeddedServer } from './adapters/system/nats-server/embedded-server.ts';
 import { discoverServer } from './adapters/system/nats-server/server-record.ts';
 import { assertSupportedVersion } from './adapters/system/nats-server/versions.ts';
+import { PauseFile } from './adapters/system/pause-file.ts';
 import { vaultFiles } from './adapters/system/vault-files.ts';
 import type { Metrics } from './adapters/telemetry/metrics.ts';
 import { noMetrics } from './adapters/telemetry/no-metrics.ts';
@@ -42,6 +44,7 @@ import { jobTypeId, scheduleId } from './domain/ids.ts';
 import { laneLimits } from './domain/job-type.ts';
 import type { ScheduleState } from './domain/schedule/schedule.ts';
 import type { ActivityMakers } from './runtime/activity-makers.ts';
+import { ControlDesk } from './runtime/control-desk.ts';
 import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
 import { type DeclaredSchedule, declareSchedules } from './runtime/declared-schedules.ts';
 import { Host } from './runtime/host.ts';
@@ -53,6 +56,7 @@ import { ScheduleBook } from './runtime/schedule-book.ts';
 import { ScheduleDesk } from './runtime/schedule-desk.ts';
 import { ScheduleWriter } from './runtime/schedule-writer.ts';
 import { Scheduler } from './runtime/scheduler.ts';
+import { StandstillKeeper } from './runtime/standstill-keeper.ts';
 
 /** While stopping. Docker kills after ten seconds. */
 const ANSWERS_WITHIN_MS = 3_000;
@@ -130,10 +134,25 @@ async function startParts(
   const announcer = natsAnnouncer(connection);
   const schedules = natsScheduleLog(connection, publisher, manager);
   const book = new ScheduleBook(log);
-  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock: systemClock, identity, log, suspensions: () => [] });
-  const scheduler = new Scheduler({ book, writer, schedules, clock: systemClock, log });
+  const keeper = new StandstillKeeper({
+    standstills: natsStandstillLog(connection, publisher, manager),
+    clock: systemClock,
+    identity,
+    log,
+    pauseSource: new PauseFile({ vaultRoot: config.vault.root, automationPause: config.automationPause }),
+    onChange: () => scheduler.armAll(),
+  });
+  const suspensions = async () => {
+    await keeper.check();
+    return keeper.suspensions();
+  };
+  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock: systemClock, identity, log, suspensions });
+  const scheduler = new Scheduler({ book, writer, schedules, clock: systemClock, log, standsStill: () => keeper.state.now !== undefined });
   const host = new Host({
-    schedules: new ScheduleDesk({ schedules, writer, timeZone: config.timeZone, deadLetters, announcer, log }),
+    desks: {
+      schedule: new ScheduleDesk({ schedules, writer, timeZone: config.timeZone, deadLetters, announcer, log }),
+      control: new ControlDesk({ keeper, deadLetters, announcer, log }),
+    },
     jobTypes: jobTypes.map((jobType) => runnable(jobType, activities[jobType.id] ?? {})),
     leases: natsLeases(connection, manager, log, { leaseMs: config.nats.leaseMs }),
     runs,
@@ -155,6 +174,8 @@ async function startParts(
   await host.start();
   onStop(() => stopHost(host, publisher));
 
+  await keeper.start();
+  onStop(() => keeper.stop());
   await scheduler.start();
   onStop(() => scheduler.stop());
   await declareSchedules(declaredSchedules(config), { book, writer, timeZone: config.timeZone });

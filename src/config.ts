@@ -56,6 +56,8 @@ const Settings = z.object({
   /** Name family of markers: contracts §1. */
   ALMANAC_MARKER_PREFIX: z.enum(['aclarai', 'clarifai']).default('aclarai'),
   SCHEDULER_TIMEZONE: TimeZone.default('UTC'),
+  /** No schedule starts anything while this is true: contracts §12.1. */
+  AUTOMATION_PAUSE: Switch.default(false),
   VAULT_SYNC_ENABLED: Switch.default(true),
   VAULT_SYNC_CRON: CronPattern.optional(),
   /**
@@ -93,6 +95,8 @@ export interface Config {
     readonly markerPrefix: 'aclarai' | 'clarifai';
   };
   readonly timeZone: string;
+  /** No schedule starts anything. */
+  readonly automationPause: boolean;
   /** By job type; a cron of undefined means: as the job type says. */
   readonly schedules: Readonly<Record<string, { readonly enabled: boolean; readonly cron?: string | undefined }>>;
   readonly policyDefaults: PolicyDefaults;
@@ -139,6 +143,7 @@ function configOf(settings: z.output<typeof Settings>, environment: Environment,
       markerPrefix: settings.ALMANAC_MARKER_PREFIX,
     },
     timeZone: settings.SCHEDULER_TIMEZONE,
+    automationPause: settings.AUTOMATION_PAUSE,
     schedules: { 'vault-sync': { enabled: settings.VAULT_SYNC_ENABLED, cron: settings.VAULT_SYNC_CRON } },
     policyDefaults: { maxAttempts: settings.MAX_RETRIES + 1, attemptTimeoutMs: settings.JOB_TIMEOUT * 1_000 },
     metrics: { enabled: settings.ENABLE_MONITORING, host: settings.METRICS_HOST, port: settings.METRICS_PORT },

@@ -33,8 +33,12 @@ export const wakeSubject = (jobType: JobTypeId, run: RunId) => `cmd.${jobType}.w
 
 export const scheduleCommandSubject = (schedule: ScheduleId) => `cmd.schedule.${schedule}` as const;
 
+/** For what concerns all schedules at once. */
+export const controlSubject = 'cmd.control';
+
 export type CommandAddress =
   | { kind: 'schedule'; schedule: ScheduleId }
+  | { kind: 'control' }
   | { kind: 'start'; jobType: JobTypeId; lane: Lane }
   | { kind: 'signal' | 'wake'; jobType: JobTypeId; runId: RunId };
 
@@ -42,7 +46,9 @@ export type CommandAddress =
 export function parseCommandSubject(subject: string): CommandAddress | undefined {
   const tokens = subject.split('.');
   const [root, type, verb, rest] = tokens;
-  if (tokens.length === 3 && root === 'cmd' && type === 'schedule' && isSafeToken(verb!)) return { kind: 'schedule', schedule: verb as ScheduleId };
+  if (subject === controlSubject) return { kind: 'control' };
+  if (tokens.length === 3 && root === 'cmd' && type === 'schedule' && isSafeToken(verb!))
+    return { kind: 'schedule', schedule: verb as ScheduleId };
   if (tokens.length !== 4 || root !== 'cmd' || !isSafeToken(type!) || !isSafeToken(rest!)) return undefined;
   const jobType = type as JobTypeId;
   if (verb === 'signal' || verb === 'wake') return { kind: verb, jobType, runId: rest as RunId };
@@ -68,6 +74,8 @@ export function consumerOf(selection: CommandSelection): { readonly name: string
       return { name: `signal-${selection.jobType}`, filter: `cmd.${selection.jobType}.signal.*` };
     case 'wake':
       return { name: 'wake', filter: 'cmd.*.wake.*' };
+    case 'control':
+      return { name: 'control', filter: controlSubject };
     case 'schedule':
       return { name: 'schedule', filter: 'cmd.schedule.*' };
   }

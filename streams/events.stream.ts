@@ -29,7 +29,8 @@ export function parseScheduleEventSubject(subject: string): ScheduleId | undefin
   return id !== undefined && isSafeToken(id) ? (id as ScheduleId) : undefined;
 }
 /** What people and the program itself did beside runs and schedules, for the audit. */
-export const systemEventSubject = (what: 'dead-letter-redriven' | 'dead-letter-dropped' | 'breaker') => `evt.system.${what}` as const;
+export const systemEventSubject = (what: 'dead-letter-redriven' | 'dead-letter-dropped' | 'breaker' | 'schedules') =>
+  `evt.system.${what}` as const;
 
 /** What a person should look at: which rule says so, and about whom. Both are safe tokens. */
 export const alertSubject = (rule: string, key: string) => `evt.alert.${rule}.${key}` as const;

@@ -6,4 +6,5 @@ export type CommandSelection =
   | { readonly kind: 'start'; readonly jobType: JobTypeId; readonly lane: Lane }
   | { readonly kind: 'signal'; readonly jobType: JobTypeId }
   | { readonly kind: 'wake' }
-  | { readonly kind: 'schedule' };
+  | { readonly kind: 'schedule' }
+  | { readonly kind: 'control' };

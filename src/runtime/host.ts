@@ -45,8 +45,8 @@ export interface HostOptions {
   readonly identity: Identity;
   readonly observer: RunObserver;
   readonly log: Log;
-  /** Carries out commands for schedules. @default this process takes none */
-  readonly schedules?: { hear(lease: Lease): Promise<void> };
+  /** Carry out commands for schedules, for one and for all of them. @default this process takes none */
+  readonly desks?: Readonly<Record<'schedule' | 'control', { hear(lease: Lease): Promise<void> }>>;
   /** Runs at once in this process, over all job types. @default 100 */
   readonly maxRuns?: number;
   /** After so many deliveries of its command, a run that its own code keeps from going on is laid aside. @default 8, about two minutes */
@@ -114,8 +114,10 @@ export class Host {
     }
     const waker = new Waker(this.#options);
     await this.#openBrief({ kind: 'wake' }, WAKES_AT_ONCE, (lease) => waker.wake(lease));
-    const { schedules } = this.#options;
-    if (schedules !== undefined) await this.#openBrief({ kind: 'schedule' }, SIGNALS_AT_ONCE, (lease) => schedules.hear(lease));
+    const { desks } = this.#options;
+    if (desks === undefined) return;
+    for (const kind of ['schedule', 'control'] as const)
+      await this.#openBrief({ kind }, SIGNALS_AT_ONCE, (lease) => desks[kind].hear(lease));
   }
 
   #open(jobType: RunnableJobType, lane: Lane, concurrency: number, slots: FeedSlots): Promise<LeaseFeed> {

@@ -7,6 +7,7 @@ import type { Lane } from '../domain/job-type.ts';
 import type { Rate } from '../domain/rate-limit.ts';
 import type { Actor, Parent, RunEvent } from '../domain/run-event.ts';
 import type { ScheduleEvent } from '../domain/schedule/schedule-event.ts';
+import type { StandstillState } from '../domain/schedule/standstill.ts';
 import type { Signal } from '../domain/signal.ts';
 import type { FeedSlots } from './slot-pool.ts';
 
@@ -346,6 +347,31 @@ export interface ScheduleLog {
   read(schedule: ScheduleId, onEvent: (stored: StoredScheduleEvent) => void): Promise<void>;
   /** @param expected 0 for a schedule without history. Throws as {@link RunLog.append}. */
   append(event: ScheduleEvent, expected: Sequence): Promise<{ readonly sequence: Sequence; readonly bytes: Uint8Array }>;
+}
+
+/** When all schedules stood still. */
+export interface StandstillLog {
+  /** From the leader. */
+  last(): Promise<KnownStandstill>;
+  /** Every change after that place in the log, until the signal aborts. */
+  follow(after: Sequence, signal: AbortSignal, onChange: (known: KnownStandstill) => void): Promise<void>;
+  /** Throws as {@link RunLog.append}. */
+  append(
+    state: StandstillState,
+    event: { readonly eventId: string; readonly source: string; readonly at: Instant; readonly actor?: Actor | undefined },
+    expected: Sequence,
+  ): Promise<Sequence>;
+}
+export interface KnownStandstill {
+  readonly state: StandstillState;
+  readonly sequence: Sequence;
+}
+/** What pauses all schedules from outside, e.g. a file in the vault. */
+export interface PauseSource {
+  isPaused(): Promise<{ readonly by: string } | undefined>;
+  /** Resolves once changes are noticed. */
+  onChange(listener: (pause: { readonly by: string } | undefined) => void): Promise<unknown>;
+  close(): void;
 }
 
 export interface Clock {

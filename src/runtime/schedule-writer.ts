@@ -17,8 +17,8 @@ export interface ScheduleWriterOptions {
   readonly clock: Clock;
   readonly identity: Identity;
   readonly log: Log;
-  /** When all schedules were paused. */
-  readonly suspensions: () => readonly Suspension[];
+  /** When all schedules were paused; asked at every occurrence. */
+  readonly suspensions: () => Promise<readonly Suspension[]>;
 }
 
 /** What a decision is to be stored as. */
@@ -72,7 +72,7 @@ export class ScheduleWriter {
         if (snapshot !== undefined && isFinal(snapshot)) ended.set(runId, outcomeOf(snapshot) ?? '');
       }
     }
-    return { now: clock.now(), ended, suspensions: suspensions() };
+    return { now: clock.now(), ended, suspensions: await suspensions() };
   }
 
   /** Starts again what may have been left unstarted by whoever stored the event: he may have died in between. */

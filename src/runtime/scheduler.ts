@@ -12,6 +12,8 @@ import { TimerHeap } from './timer-heap.ts';
 export interface SchedulerOptions extends Pick<ScheduleWriterOptions, 'schedules' | 'clock' | 'log'> {
   readonly book: ScheduleBook;
   readonly writer: ScheduleWriter;
+  /** All schedules are paused. When that changes, `armAll` is called. */
+  readonly standsStill: () => boolean;
 }
 
 /** After the log refused a decision, or could not be read. */
@@ -74,7 +76,7 @@ export class Scheduler {
   }
 
   #arm(id: ScheduleId, notBefore = 0): void {
-    const state = this.#options.book.get(id)?.state;
+    const state = this.#options.standsStill() ? undefined : this.#options.book.get(id)?.state;
     const look = state && nextLook(state);
     const end = state && awaitsEnd(state) ? this.#options.clock.now() + LOOK_AT_RUNS_MS : Number.POSITIVE_INFINITY;
     const at = Math.max(notBefore, Math.min(look ?? Number.POSITIVE_INFINITY, end));

@@ -5,15 +5,18 @@ import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { natsLeases } from '../../src/adapters/nats/leases.ts';
 import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { natsScheduleLog } from '../../src/adapters/nats/schedule-log.ts';
+import { natsStandstillLog } from '../../src/adapters/nats/standstill-log.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { type ScheduleId, scheduleId } from '../../src/domain/ids.ts';
 import { parseScheduleEvent, type ScheduleEvent } from '../../src/domain/schedule/schedule-event.ts';
-import type { Clock } from '../../src/runtime/ports.ts';
+import { ControlDesk } from '../../src/runtime/control-desk.ts';
+import type { Clock, Lease, PauseSource } from '../../src/runtime/ports.ts';
 import { ScheduleBook } from '../../src/runtime/schedule-book.ts';
 import { ScheduleDesk } from '../../src/runtime/schedule-desk.ts';
 import { ScheduleWriter } from '../../src/runtime/schedule-writer.ts';
 import { Scheduler } from '../../src/runtime/scheduler.ts';
 import { SlotPool } from '../../src/runtime/slot-pool.ts';
+import { StandstillKeeper } from '../../src/runtime/standstill-keeper.ts';
 import { type Client, clientOn } from './host-on.ts';
 import { Sightings, sightingLog } from './sightings.ts';
 
@@ -27,7 +30,7 @@ export interface TestScheduler {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function schedulerOn(server: { readonly url: string }, clock: Clock): Promise<TestScheduler> {
+export async function schedulerOn(server: { readonly url: string }, clock: Clock, pauseSource?: PauseSource): Promise<TestScheduler> {
   const client = await clientOn(server);
   const { connection, publisher, manager, commands } = client;
   const seen = new Sightings();
@@ -35,8 +38,21 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
   const book = new ScheduleBook(log);
   const schedules = natsScheduleLog(connection, publisher, manager);
   const runs = natsRunLog(publisher, manager);
-  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock, identity: processIdentity(), log, suspensions: () => [] });
-  const scheduler = new Scheduler({ book, writer, schedules, clock, log });
+  const identity = processIdentity();
+  const keeper = new StandstillKeeper({
+    standstills: natsStandstillLog(connection, publisher, manager),
+    clock,
+    identity,
+    log,
+    ...(pauseSource && { pauseSource }),
+    onChange: () => scheduler.armAll(),
+  });
+  const suspensions = async () => {
+    await keeper.check();
+    return keeper.suspensions();
+  };
+  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock, identity, log, suspensions });
+  const scheduler = new Scheduler({ book, writer, schedules, clock, log, standsStill: () => keeper.state.now !== undefined });
   const desk = new ScheduleDesk({
     schedules,
     writer,
@@ -45,16 +61,20 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
     announcer: natsAnnouncer(connection),
     log,
   });
+  const control = new ControlDesk({ keeper, deadLetters: natsDeadLetters(publisher), announcer: natsAnnouncer(connection), log });
+  await keeper.start();
   await scheduler.start();
-  const feed = await natsLeases(connection, manager, log).open({
-    commands: { kind: 'schedule' },
-    slots: new SlotPool(16).join(16),
-    onLease: (lease) => desk.hear(lease),
-  });
+  const leases = natsLeases(connection, manager, log);
+  const open = (kind: 'schedule' | 'control', { hear }: { hear(lease: Lease): Promise<void> }) =>
+    leases.open({ commands: { kind }, slots: new SlotPool(16).join(16), onLease: hear });
+  const feeds = [
+    await open('schedule', { hear: (lease) => desk.hear(lease) }),
+    await open('control', { hear: (lease) => control.hear(lease) }),
+  ];
   let stopped: Promise<void> | undefined;
   const stop = () => {
-    stopped ??= feed
-      .stop()
+    stopped ??= Promise.all(feeds.map((feed) => feed.stop()))
+      .then(() => keeper.stop())
       .then(() => scheduler.stop())
       .then(() => client[Symbol.asyncDispose]());
     return stopped;

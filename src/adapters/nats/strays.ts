@@ -56,6 +56,7 @@ function isKnown(subject: string, known: ReadonlyMap<string, readonly Lane[]>): 
       return known.has(address.jobType);
     case 'wake':
     case 'schedule':
+    case 'control':
       return true;
     case undefined:
       return false;
@@ -73,7 +74,8 @@ function reasonAgainst(subject: string, isTaken: (subject: string) => boolean): 
     const use = 'use cmd.<jobType>.start.<lane>, cmd.<jobType>.signal.<runId> or cmd.schedule.<scheduleId>';
     return { code: 'COMMAND_SUBJECT_UNKNOWN', reason: `${subject} is not a command subject: ${use}` };
   }
-  if (address.kind === 'schedule') return { code: 'COMMAND_SUBJECT_UNKNOWN', reason: `no process takes commands for schedules` };
+  if (address.kind === 'schedule' || address.kind === 'control')
+    return { code: 'COMMAND_SUBJECT_UNKNOWN', reason: `no process takes commands for schedules` };
   const { jobType } = address;
   const lanes = LANES.filter((other) => isTaken(startSubject(jobType, other)));
   return address.kind !== 'start' || lanes.length === 0
@@ -94,7 +96,7 @@ async function* messagesOn(manager: JetStreamManager, subject: string): AsyncGen
 
 function jobTypeOf(subject: string): string {
   const address = parseCommandSubject(subject);
-  return address === undefined || address.kind === 'schedule' ? 'unknown' : address.jobType;
+  return address === undefined || address.kind === 'schedule' || address.kind === 'control' ? 'unknown' : address.jobType;
 }
 
 /** False: somebody else buried it at the same time. The letter is stored once all the same. */
