@@ -52,9 +52,9 @@ function randomTiming(random: SeededRandom, now: number): Timing {
   return parseTiming({ ...input, ...bounds, dst }, { timeZone: random.pick(ZONES) });
 }
 
-describe('of 600 random schedules', () => {
+describe('of 300 random schedules', () => {
   const random = new SeededRandom('occurrences');
-  const cases = Array.from({ length: 600 }, () => {
+  const cases = Array.from({ length: 300 }, () => {
     const from = random.chance(0.05)
       ? Date.UTC(9998, random.int(12), 1)
       : Date.UTC(1971 + random.int(75), random.int(12), 1 + random.int(28));
@@ -70,18 +70,16 @@ describe('of 600 random schedules', () => {
   it('both directions find the same set, strictly in order, within the range, and nothing else is an occurrence', () => {
     let found = 0;
     for (const { timing, from } of cases) {
-      const first = [...firstOnes(occurrencesAfter(timing, from as Instant, (from + 420 * DAY) as Instant), 400)];
-      const until = first.length === 400 ? first.at(-1)! : ((from + 420 * DAY) as Instant);
+      const first = [...firstOnes(occurrencesAfter(timing, from as Instant, (from + 420 * DAY) as Instant), 250)];
+      const until = first.length === 250 ? first.at(-1)! : ((from + 420 * DAY) as Instant);
       const what = JSON.stringify({ timing, from });
       expect([...occurrencesBefore(timing, until, from as Instant)].reverse(), what).toEqual(first);
-      for (const [index, at] of first.entries()) {
-        expect(at, what).toBeGreaterThan(index === 0 ? from : first[index - 1]!);
-        expect(isOccurrence(timing, at), what).toBe(true);
-        expect(isOccurrence(timing, (at + 1) as Instant) || isOccurrence(timing, (at - 1) as Instant), what).toBe(false);
-      }
+      const inOrder = first.every((at, index) => at > (first[index - 1] ?? from));
+      const exact = first.every((at) => [-1, 0, 1].filter((ms) => isOccurrence(timing, (at + ms) as Instant)).join() === '0');
+      expect({ inOrder, exact }, what).toEqual({ inOrder: true, exact: true });
       found += first.length;
     }
-    expect(found).toBeGreaterThan(20_000);
+    expect(found).toBeGreaterThan(10_000);
   });
 
   it('next and previous undo each other, from any instant', () => {
