@@ -28,6 +28,7 @@ import { natsStandstillLog } from './adapters/nats/standstill-log.ts';
 import { SWEEP_EVERY_MS, sweepStrays } from './adapters/nats/strays.ts';
 import { guarded } from './adapters/resilience/guarded.ts';
 import { sqliteGraph } from './adapters/sqlite/graph.ts';
+import { findClarifaiConfig } from './adapters/system/clarifai-config.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import { freePort } from './adapters/system/free-port.ts';
 import { processIdentity } from './adapters/system/identity.ts';
@@ -42,6 +43,8 @@ import type { Config } from './config.ts';
 import { NeverStartedError, NotRunningError, withoutCredentials } from './domain/errors.ts';
 import { jobTypeId, scheduleId } from './domain/ids.ts';
 import { laneLimits } from './domain/job-type.ts';
+import { fromApscheduler } from './domain/schedule/apscheduler-cron.ts';
+import { clarifaiJobs } from './domain/schedule/clarifai-jobs.ts';
 import type { ScheduleState } from './domain/schedule/schedule.ts';
 import type { ActivityMakers } from './runtime/activity-makers.ts';
 import { ControlDesk } from './runtime/control-desk.ts';
@@ -178,7 +181,7 @@ async function startParts(
   onStop(() => keeper.stop());
   await scheduler.start();
   onStop(() => scheduler.stop());
-  await declareSchedules(declaredSchedules(config), { book, writer, timeZone: config.timeZone });
+  await declareSchedules(await declaredSchedules(config, log), { book, writer, timeZone: config.timeZone });
   const known = new Map(jobTypes.map((jobType) => [jobType.id, [...laneLimits(jobType).keys()]]));
   onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, known), log));
 
@@ -266,13 +269,25 @@ const controlOn = (connection: NatsConnection, manager: JetStreamManager, publis
     clock: systemClock,
   });
 
-function declaredSchedules({ schedules }: Config): DeclaredSchedule[] {
+/** Next to each statechart, unless the environment or the config file of the ClarifAI services says otherwise. */
+async function declaredSchedules({ schedules, clarifaiConfig, environment }: Config, log: Log): Promise<DeclaredSchedule[]> {
+  const file = await findClarifaiConfig({ ...clarifaiConfig, workingDirectory: process.cwd() });
+  const { jobs, warnings } = clarifaiJobs({ file: file?.settings, environment, translate: fromApscheduler });
+  const unknown = jobs.filter(({ jobType }) => !jobTypes.some(({ id }) => id === jobType)).map(({ jobType }) => jobType);
+  if (unknown.length > 0)
+    log.warn({ file: file?.path, jobs: unknown }, 'these jobs of the ClarifAI config are not known here and do not run');
+  for (const warning of [...(file?.warnings ?? []), ...warnings, ...jobs.flatMap((job) => job.warnings)])
+    log.warn({ file: file?.path }, warning);
   return jobTypes.flatMap(({ id, cron }): DeclaredSchedule[] => {
     const { enabled = true, cron: configured } = schedules[id] ?? {};
-    const pattern = configured ?? cron;
+    const job = jobs.find(({ jobType }) => jobType === id);
+    const pattern = configured ?? job?.cron ?? cron;
     if (pattern === undefined) return [];
-    const spec = { jobType: jobTypeId(id), timing: { cron: pattern } };
-    return [{ id: scheduleId(id), spec, ...(!enabled && { off: `${id.toUpperCase().replaceAll('-', '_')}_ENABLED is not true` }) }];
+    const description = job?.description;
+    const spec = { jobType: jobTypeId(id), timing: { cron: pattern }, ...(description && { description }) };
+    const variable = `${id.toUpperCase().replaceAll('-', '_')}_ENABLED`;
+    const off = enabled ? job && (!job.enabled || job.manualOnly) && job.decidedBy : `${variable} is not true`;
+    return [{ id: scheduleId(id), spec, ...(off && { off }) }];
   });
 }
 

@@ -56,6 +56,10 @@ const Settings = z.object({
   /** Name family of markers: contracts §1. */
   ALMANAC_MARKER_PREFIX: z.enum(['aclarai', 'clarifai']).default('aclarai'),
   SCHEDULER_TIMEZONE: TimeZone.default('UTC'),
+  /** The config file of the ClarifAI services, whose `scheduler.jobs` decide when jobs run. @default the first that is found: contracts §12.3 */
+  CLARIFAI_CONFIG: Text.optional(),
+  /** The folder of that file. */
+  SETTINGS_PATH: Text.optional(),
   /** No schedule starts anything while this is true: contracts §12.1. */
   AUTOMATION_PAUSE: Switch.default(false),
   VAULT_SYNC_ENABLED: Switch.default(true),
@@ -95,6 +99,8 @@ export interface Config {
     readonly markerPrefix: 'aclarai' | 'clarifai';
   };
   readonly timeZone: string;
+  /** Where the config file of the ClarifAI services is. */
+  readonly clarifaiConfig: { readonly path?: string | undefined; readonly settingsPath?: string | undefined };
   /** No schedule starts anything. */
   readonly automationPause: boolean;
   /** By job type; a cron of undefined means: as the job type says. */
@@ -143,6 +149,7 @@ function configOf(settings: z.output<typeof Settings>, environment: Environment,
       markerPrefix: settings.ALMANAC_MARKER_PREFIX,
     },
     timeZone: settings.SCHEDULER_TIMEZONE,
+    clarifaiConfig: { path: settings.CLARIFAI_CONFIG, settingsPath: settings.SETTINGS_PATH },
     automationPause: settings.AUTOMATION_PAUSE,
     schedules: { 'vault-sync': { enabled: settings.VAULT_SYNC_ENABLED, cron: settings.VAULT_SYNC_CRON } },
     policyDefaults: { maxAttempts: settings.MAX_RETRIES + 1, attemptTimeoutMs: settings.JOB_TIMEOUT * 1_000 },
