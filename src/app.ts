@@ -41,8 +41,8 @@ import type { Metrics } from './adapters/telemetry/metrics.ts';
 import { noMetrics } from './adapters/telemetry/no-metrics.ts';
 import type { Config } from './config.ts';
 import { NeverStartedError, NotRunningError, withoutCredentials } from './domain/errors.ts';
-import { jobTypeId, scheduleId } from './domain/ids.ts';
-import { laneLimits } from './domain/job-type.ts';
+import { type JobTypeId, jobTypeId, scheduleId } from './domain/ids.ts';
+import { type Lane, laneLimits } from './domain/job-type.ts';
 import { fromApscheduler } from './domain/schedule/apscheduler-cron.ts';
 import { clarifaiJobs } from './domain/schedule/clarifai-jobs.ts';
 import type { ScheduleState } from './domain/schedule/schedule.ts';
@@ -153,7 +153,7 @@ async function startParts(
   const scheduler = new Scheduler({ book, writer, schedules, clock: systemClock, log, standsStill: () => keeper.state.now !== undefined });
   const host = new Host({
     desks: {
-      schedule: new ScheduleDesk({ schedules, writer, timeZone: config.timeZone, deadLetters, announcer, log }),
+      schedule: new ScheduleDesk({ schedules, writer, timeZone: config.timeZone, lanesOf, deadLetters, announcer, log }),
       control: new ControlDesk({ keeper, deadLetters, announcer, log }),
     },
     jobTypes: jobTypes.map((jobType) => runnable(jobType, activities[jobType.id] ?? {})),
@@ -289,6 +289,11 @@ async function declaredSchedules({ schedules, clarifaiConfig, environment }: Con
     const off = enabled ? job && (!job.enabled || job.manualOnly) && job.decidedBy : `${variable} is not true`;
     return [{ id: scheduleId(id), spec, ...(off && { off }) }];
   });
+}
+
+function lanesOf(id: JobTypeId): ReadonlySet<Lane> {
+  const jobType = jobTypes.find((known) => known.id === id);
+  return new Set(jobType === undefined ? [] : laneLimits(jobType).keys());
 }
 
 /**

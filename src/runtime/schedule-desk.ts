@@ -1,6 +1,8 @@
 /** Commands for schedules, carried out by any process: each ends as an event of its schedule or as a dead letter (invariant 6). */
 import { InvalidCommandError, InvalidScheduleError } from '../domain/errors.ts';
-import { isSafeToken, type RunId, type ScheduleId } from '../domain/ids.ts';
+import { type Instant, isSafeToken, type JobTypeId, type RunId, type ScheduleId } from '../domain/ids.ts';
+import type { Lane } from '../domain/job-type.ts';
+import { BackfillPlan, backfilled } from '../domain/schedule/backfill.ts';
 import { changeSchedule } from '../domain/schedule/change.ts';
 import { decideDue } from '../domain/schedule/due.ts';
 import type { ScheduleState } from '../domain/schedule/schedule.ts';
@@ -15,7 +17,11 @@ export interface ScheduleDeskOptions extends UnusableOptions {
   readonly writer: ScheduleWriter;
   /** IANA name, for schedules that name none. */
   readonly timeZone: string;
+  /** Of a job type; none of one that this process does not know. */
+  readonly lanesOf: (jobType: JobTypeId) => ReadonlySet<Lane>;
 }
+
+type BackfillCommand = Extract<ScheduleCommand, { do: 'backfill' }>;
 
 export class ScheduleDesk {
   readonly #options: ScheduleDeskOptions;
@@ -58,11 +64,11 @@ export class ScheduleDesk {
   /** What is due is decided before the schedule becomes another one. */
   async #apply(id: ScheduleId, command: ScheduleCommand, lease: Lease): Promise<ScheduleState> {
     const { writer, timeZone } = this.#options;
-    if (command.do === 'backfill') throw new InvalidCommandError('COMMAND_INVALID', 'backfill is not known yet');
     await writer.write(id, (state, facts) => {
       const verdict = state && decideDue(state, facts);
       return verdict && { type: 'almanac.schedule.decided', ...verdict };
     });
+    if (command.do === 'backfill') return this.#backfill(id, command, lease);
     let now: ScheduleState | undefined;
     const triggeredRun = `${id}-${lease.command}` as RunId;
     const written = await writer.write(id, (state, facts) => {
@@ -71,6 +77,21 @@ export class ScheduleDesk {
       return change && { ...change, actor: command.actor, command: lease.command };
     });
     return (written ?? now)!;
+  }
+
+  /** On the lane for what is in no hurry, where the job type has it. */
+  async #backfill(id: ScheduleId, { from, to, actor }: BackfillCommand, lease: Lease): Promise<ScheduleState> {
+    const { schedules, writer, lanesOf } = this.#options;
+    const plan = new BackfillPlan(id, Date.parse(from) as Instant, Date.parse(to) as Instant);
+    await schedules.read(id, ({ bytes }) => plan.hear(parseScheduleEvent(bytes)));
+    const slots = plan.slots().filter(({ state }) => state === 'fill');
+    const written = await writer.write(id, (state, { now }) => {
+      const lane: Lane | undefined = state && lanesOf(state.spec.jobType).has('low') ? 'low' : undefined;
+      const effects = slots.map(({ dueAt, runId }) => ({ type: 'start' as const, occurrence: { dueAt, runId }, ...(lane && { lane }) }));
+      const entries = slots.map((slot) => backfilled(slot, now));
+      return state && { type: 'almanac.schedule.backfilled', state, entries, stretches: [], effects, actor, command: lease.command };
+    });
+    return written!;
   }
 
   /** The state of the schedule, if an earlier delivery of the command got as far as the log. */

@@ -122,12 +122,13 @@ export class ScheduleWriter {
 
   async #act({ effects, state }: Decision): Promise<void> {
     for (const effect of effects) {
-      if (effect.type === 'start') await this.#start(state, effect.occurrence);
+      if (effect.type === 'start') await this.#start(state, effect.occurrence, effect.lane);
       else await this.#untilSent(state.id, () => this.#cancel(state, effect.runId));
     }
   }
 
-  #start({ id, spec: { jobType, lane, input } }: ScheduleState, { dueAt, runId, triggered }: Occurrence): Promise<void> {
+  #start({ id, spec }: ScheduleState, { dueAt, runId, triggered }: Occurrence, lane = spec.lane): Promise<void> {
+    const { jobType, input } = spec;
     const due = new Date(dueAt).toISOString();
     const actor: Actor = { who: `schedule:${id}`, why: triggered ? `triggered at ${due}` : `due at ${due}` };
     return this.#untilSent(id, () =>

@@ -155,6 +155,31 @@ it('a schedule that starts one run is finished then', async () => {
   expect(clock.nextAlarm).toBeUndefined();
 });
 
+it('a backfill starts what never ran, by the pattern of that time, on the low lane, and moves nothing else', async () => {
+  await using server = await startTestServer();
+  const clock = new VirtualClock('2026-11-23T00:30:00Z');
+  await using at = await schedulerOn(server, clock);
+  const id = newId();
+  await create(at.client, id, { cron: '0 * * * *' });
+  await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T01:00:00.000Z');
+  clock.advanceTo('2026-11-23T01:00:00Z'); // runs, and never ends
+  await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T02:00:00.000Z');
+  clock.jumpTo('2026-11-23T04:30:00Z');
+  await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T05:00:00.000Z');
+  await command(at.client, id, { do: 'update', spec: { timing: { cron: '30 * * * *' } } });
+  await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T05:30:00.000Z');
+  const before = at.book.get(scheduleId(id))!.state;
+  await command(at.client, id, { do: 'backfill', from: '2026-11-22T23:00:00Z', to: '2026-11-23T06:00:00Z', actor: { who: 'operator' } });
+  await expect.poll(async () => (await historyOf(at.client, id)).at(-1)?.type).toBe('almanac.schedule.backfilled');
+  const { entries, state } = (await historyOf(at.client, id)).at(-1)!.data;
+  expect(entries.map(({ runId }) => runId)).toEqual(
+    ['22T23', '23T00', '23T02', '23T03', '23T04'].map((hour) => `${id}-202611${hour.toLowerCase()}0000z`),
+  );
+  expect(state).toEqual(before);
+  const { subjects } = (await at.client.manager.streams.info('COMMANDS', { subjects_filter: `cmd.${id}.>` })).state;
+  expect(subjects).toEqual({ [`cmd.${id}.start.normal`]: 1, [`cmd.${id}.start.low`]: 5 });
+});
+
 it('what cannot be is a dead letter that says why', async () => {
   await using server = await startTestServer(); // schedules of other tests would be due, too
   await using at = await schedulerOn(server, new VirtualClock('2026-11-23T00:00:00Z'));

@@ -8,6 +8,7 @@ import { natsScheduleLog } from '../../src/adapters/nats/schedule-log.ts';
 import { natsStandstillLog } from '../../src/adapters/nats/standstill-log.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { type ScheduleId, scheduleId } from '../../src/domain/ids.ts';
+import { LANES } from '../../src/domain/job-type.ts';
 import { parseScheduleEvent, type ScheduleEvent } from '../../src/domain/schedule/schedule-event.ts';
 import { ControlDesk } from '../../src/runtime/control-desk.ts';
 import type { Clock, Lease, PauseSource } from '../../src/runtime/ports.ts';
@@ -57,6 +58,7 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
     schedules,
     writer,
     timeZone: 'UTC',
+    lanesOf: () => new Set(LANES),
     deadLetters: natsDeadLetters(publisher),
     announcer: natsAnnouncer(connection),
     log,

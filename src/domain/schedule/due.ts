@@ -3,6 +3,7 @@
  * replica decides the same; whose event is stored first has decided (invariants 2 and 5).
  */
 import { type Instant, instant, type RunId, scheduledRunId } from '../ids.ts';
+import type { Lane } from '../job-type.ts';
 import { isFailure } from '../outcome.ts';
 import { isExcluded } from './exclusions.ts';
 import { jitterOf } from './jitter.ts';
@@ -24,7 +25,8 @@ export interface Suspension {
 }
 
 export type ScheduleEffect =
-  | { readonly type: 'start'; readonly occurrence: Occurrence }
+  /** @param lane Another than the schedule's. */
+  | { readonly type: 'start'; readonly occurrence: Occurrence; readonly lane?: Lane }
   /** It is in the way of a later one. */
   | { readonly type: 'cancel'; readonly runId: RunId };
 
