@@ -1,5 +1,6 @@
 /** Debian's APScheduler, with the libraries it needs: found in our cache, or downloaded and unpacked there, which needs no root. */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,6 +11,8 @@ import { withKernelLock } from '../../src/adapters/system/nats-server/kernel-loc
 import { downloadPackages } from '../../src/adapters/system/nats-server/sources/debian-package.ts';
 
 const PROGRAM = fileURLToPath(new URL('../differential/fire-times.py', import.meta.url));
+/** The one that Debian's packages are made for, where a newer one comes first in PATH. */
+const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
 /** Time zone data, too, so that both sides have about the same. */
 const PACKAGES = [
   ...['python3-apscheduler', 'python3-tz', 'python3-tzlocal', 'python3-pytz-deprecation-shim', 'python3-dateutil', 'python3-six'],
@@ -27,11 +30,12 @@ export interface FireTimesTask {
 export async function* fireTimesOf(tasks: readonly FireTimesTask[]): AsyncGenerator<readonly number[][]> {
   const root = await apschedulerFolder();
   const env = { ...process.env, PYTHONPATH: join(root, 'usr/lib/python3/dist-packages'), PYTZ_TZDATADIR: join(root, 'usr/share/zoneinfo') };
-  const child = spawn('python3', [PROGRAM], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(PYTHON, [PROGRAM], { env, stdio: ['pipe', 'pipe', 'inherit'] });
   const endWithUs = () => child.kill('SIGKILL');
   process.once('exit', endWithUs);
   try {
     const failed = new Promise<never>((_, reject) => child.once('error', reject));
+    child.stdin.on('error', () => {}); // it ended early: the answers that are missing tell
     child.stdin.end(tasks.map((task) => `${JSON.stringify(task)}\n`).join(''));
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     for (const { zone } of tasks) {

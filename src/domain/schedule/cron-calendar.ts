@@ -113,16 +113,20 @@ function daysOf(fields: string): Days {
 
 const cyclesBefore = (day: LocalTime): number => Math.floor((day - ASKED_CYCLE) / CALENDAR_CYCLE_MS) * CALENDAR_CYCLE_MS;
 
-/** The last answer holds for all days between the question and the answer, and the next question is mostly about one of those. */
+/**
+ * The last answer holds for all days between the question and the answer, and the next question is mostly about one of those. That there
+ * is none holds for all days.
+ */
 function remembering(find: (day: LocalTime) => LocalTime | undefined): (day: LocalTime) => LocalTime | undefined {
-  let asked = Number.NaN;
-  let answer: LocalTime | undefined;
+  let last: { readonly asked: LocalTime; readonly answer: LocalTime | undefined } | undefined;
   return (day) => {
-    const isBetween = answer !== undefined && Math.min(asked, answer) <= day && day <= Math.max(asked, answer);
-    if (!isBetween && day !== asked) [asked, answer] = [day, find(day)];
-    return answer;
+    if (last === undefined || !holdsFor(last, day)) last = { asked: day, answer: find(day) };
+    return last.answer;
   };
 }
+
+const holdsFor = ({ asked, answer }: { asked: LocalTime; answer: LocalTime | undefined }, day: LocalTime): boolean =>
+  answer === undefined || (Math.min(asked, answer) <= day && day <= Math.max(asked, answer));
 
 function timesOfDay(fields: string): TimesOfDay {
   const pattern = new CronPattern(`${fields} * * *`, undefined, MODE);
