@@ -106,8 +106,6 @@ function triggerOf({ cron, everyMs, anchor, at, startAt }: Written): Trigger {
 
 function cronProblem(cron: string): string | undefined {
   const help = 'write minute, hour, day of month, month and weekday, with seconds before them if you need them, e.g. "0 3 * * 1-5"';
-  const fields = cron.split(' ').length;
-  if (!cron.startsWith('@') && fields !== 5 && fields !== 6) return `${JSON.stringify(cron)} has ${fields} fields: ${help}`;
   try {
     cronCalendar(cron);
     return undefined;

@@ -20,6 +20,7 @@ const PROBE_MS = 24 * HOUR;
 const BLOCK_MS = 16 * PROBE_MS;
 
 const clocks = new RecentlyUsed<Intl.DateTimeFormat>(500);
+const problems = new RecentlyUsed<{ readonly text: string | undefined }>(1_000);
 const blocks = new RecentlyUsed<readonly Span[]>(10_000);
 
 /** The span that an instant is in. */
@@ -49,7 +50,9 @@ export function localDay(timeZone: string, at: number): string {
  * Undefined when the name can be used: one with a place in it, or UTC. Otherwise what is wrong with it and what to write: others (`CET`,
  * `+02:00`, `PST8PDT`) say less than people mean by them.
  */
-export function timeZoneProblem(name: string): string | undefined {
+export const timeZoneProblem = (name: string): string | undefined => problems.get(name, () => ({ text: problemOf(name) })).text;
+
+function problemOf(name: string): string | undefined {
   const shown = JSON.stringify(name);
   const example = 'use UTC or a name of the IANA database, e.g. Europe/Berlin';
   let meant: string;

@@ -15,7 +15,7 @@ export const fromDebianPackage: Source = {
     if (!(await hasApt(search))) return [];
     search.report("downloading Debian's package of NATS Server");
     const binary = await addToCache(search.cacheDir, 'debian', async (work) => {
-      await downloadPackage(work, search);
+      await downloadPackages(work, ['nats-server'], search);
       const archive = (await readdir(work)).find((name) => name.endsWith('.deb'));
       if (archive === undefined) throw new Error('apt-get download left no package');
       await run('dpkg', ['-x', archive, 'unpacked'], { cwd: work, env: search.env, timeoutMs: 60_000 });
@@ -32,8 +32,12 @@ const hasApt = ({ env }: Search): Promise<boolean> =>
   );
 
 /** Package lists may be missing (fresh containers) or so old that the package has gone; root can renew them, once. */
-async function downloadPackage(folder: string, { env, report }: Search): Promise<void> {
-  const download = () => run('apt-get', ['download', 'nats-server'], { cwd: folder, env, timeoutMs: DOWNLOAD_MS });
+export async function downloadPackages(
+  folder: string,
+  names: readonly string[],
+  { env, report }: Pick<Search, 'env' | 'report'>,
+): Promise<void> {
+  const download = () => run('apt-get', ['download', ...names], { cwd: folder, env, timeoutMs: DOWNLOAD_MS });
   try {
     await download();
   } catch (cause) {
