@@ -30,7 +30,10 @@ const bare = show('bare croner timers', JSON.parse((await run(process.execPath, 
 const python = await run('python3', [beside('with-apscheduler.py'), ...load], { env: await apschedulerEnvironment() });
 show('APScheduler', JSON.parse(python.stdout));
 const { stored, shares } = await started();
-const own = show('Almanac: command stored', [...stored.values()].map(([first]) => first!));
+const own = show(
+  'Almanac: command stored',
+  [...stored.values()].map(([first]) => first!),
+);
 const missed = schedules * seconds - stored.size;
 const twice = [...stored.values()].filter(({ length }) => length > 1).length;
 
@@ -79,6 +82,8 @@ function show(name: string, lateness: readonly number[]) {
   const sorted = lateness.toSorted((a, b) => a - b);
   const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]! * 10) / 10;
   const figures = { p50: at(0.5), p99: at(0.99), max: at(1) };
-  console.log(`${name.padEnd(26)} p50 ${figures.p50}  p99 ${figures.p99}  max ${figures.max}  (${lateness.length} of ${schedules * seconds})`);
+  console.log(
+    `${name.padEnd(26)} p50 ${figures.p50}  p99 ${figures.p99}  max ${figures.max}  (${lateness.length} of ${schedules * seconds})`,
+  );
   return figures;
 }

@@ -8,7 +8,7 @@ import { natsScheduleLog } from '../../src/adapters/nats/schedule-log.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { type ScheduleId, scheduleId } from '../../src/domain/ids.ts';
 import { parseScheduleEvent, type ScheduleEvent } from '../../src/domain/schedule/schedule-event.ts';
-import type { Clock } from '../../src/runtime/ports.ts';
+import type { Clock, CommandSender } from '../../src/runtime/ports.ts';
 import { ScheduleBook } from '../../src/runtime/schedule-book.ts';
 import { ScheduleDesk } from '../../src/runtime/schedule-desk.ts';
 import { ScheduleWriter } from '../../src/runtime/schedule-writer.ts';
@@ -23,13 +23,22 @@ export interface TestScheduler {
   readonly writer: ScheduleWriter;
   readonly scheduler: Scheduler;
   readonly seen: Sightings;
+  /** From now on no start command leaves the process: it dies as soon as it has decided. */
+  stopSending(): void;
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 export async function schedulerOn(server: { readonly url: string }, clock: Clock): Promise<TestScheduler> {
   const client = await clientOn(server);
-  const { connection, publisher, manager, commands } = client;
+  const { connection, publisher, manager } = client;
+  const { promise: neverSent, reject: giveUp } = Promise.withResolvers<void>();
+  neverSent.catch(() => undefined); // where nothing was to be sent
+  let isSending = true;
+  const commands: CommandSender = {
+    ...client.commands,
+    start: (command) => (isSending ? client.commands.start(command) : neverSent),
+  };
   const seen = new Sightings();
   const log = sightingLog(seen);
   const book = new ScheduleBook(log);
@@ -55,11 +64,19 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
   const stop = () => {
     stopped ??= feed
       .stop()
-      .then(() => scheduler.stop())
+      .then(() => {
+        const stopped = scheduler.stop();
+        giveUp(new Error('the process has ended'));
+        return stopped;
+      })
       .then(() => client[Symbol.asyncDispose]());
     return stopped;
   };
-  return { client, book, writer, scheduler, seen, stop, [Symbol.asyncDispose]: stop };
+  const stopSending = () => {
+    isSending = false;
+    neverSent.catch(() => undefined);
+  };
+  return { client, book, writer, scheduler, seen, stopSending, stop, [Symbol.asyncDispose]: stop };
 }
 
 /** Everything about a schedule, oldest first. */

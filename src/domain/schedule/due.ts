@@ -13,7 +13,7 @@ import type { Occurrence, Overlap, ScheduleState } from './schedule.ts';
 /** What the world says. */
 export interface DueFacts {
   readonly now: Instant;
-  /** The outcome of each of its `running` runs that has ended. */
+  /** The outcome of each of its `running` runs that has ended. Not needed of a schedule that does not watch its runs. */
   readonly ended: ReadonlyMap<RunId, string>;
   /** When all schedules were paused, oldest first. Without an end: they are. */
   readonly suspensions: readonly Suspension[];
@@ -25,7 +25,7 @@ export interface Suspension {
 
 export type ScheduleEffect =
   | { readonly type: 'start'; readonly occurrence: Occurrence }
-  /** It is in the way of a later one. */
+  /** Of a run that is in the way of a later one. */
   | { readonly type: 'cancel'; readonly runId: RunId };
 
 /** What an event will say, and what must be done once it is stored (invariant 3). */
@@ -40,6 +40,8 @@ export interface Verdict {
 export const ON_TIME_MS = 1_000;
 /** Occurrences that wait for the run before them, at most. */
 export const MOST_WAITING = 100;
+/** Runs that are remembered as running, at most: the latest ones. Few of a schedule that does not look at them. */
+const MOST_RUNNING = { watched: 100, unwatched: 10 };
 /** So many occurrences are listed one by one; more are a stretch. */
 const MOST_LISTED = 10;
 /** So many occurrences on excluded days are looked at before the rest of a gap is given up. */
@@ -82,6 +84,10 @@ export function nextLook(state: ScheduleState): Instant | undefined {
 /** Whether the end of a run that is on lets something happen before the next occurrence. */
 export const awaitsEnd = ({ status, waiting, running, spec }: ScheduleState): boolean =>
   status === 'active' && running.length > 0 && (waiting.length > 0 || spec.pauseAfterFailures > 0);
+
+/** Whether what becomes of due occurrences depends on which runs have ended. */
+export const watchesRuns = ({ waiting, spec }: ScheduleState): boolean =>
+  waiting.length > 0 || spec.overlap !== 'allow-all' || spec.pauseAfterFailures > 0;
 
 export const firesAt = ({ id, spec: { timing } }: Pick<ScheduleState, 'id' | 'spec'>, dueAt: Instant): Instant =>
   (dueAt + jitterOf(id, timing, dueAt)) as Instant;
@@ -237,7 +243,8 @@ class Draft {
   #start(occurrence: Occurrence, rule: Rule): void {
     const { dueAt, runId, triggered } = occurrence;
     if (!triggered) this.#entries.push({ dueAt, fate: 'started', rule, lateMs: this.#facts.now - dueAt, runId });
-    this.#running = [...this.#running, occurrence];
+    const most = watchesRuns(this.#before) ? MOST_RUNNING.watched : MOST_RUNNING.unwatched;
+    this.#running = [...this.#running, occurrence].slice(-most);
     this.#effects.push({ type: 'start', occurrence });
   }
 

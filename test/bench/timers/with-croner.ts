@@ -4,7 +4,7 @@ import { Cron } from 'croner';
 
 const [timers, seconds] = process.argv.slice(2).map(Number) as [number, number];
 const lateness: number[] = [];
-const call = () => lateness.push(sinceSecond(Date.now()));
+const call = () => void lateness.push(sinceSecond(Date.now()));
 const all = Array.from({ length: timers }, () => new Cron('* * * * * *', { maxRuns: seconds }, call));
 while (all.some((timer) => timer.nextRun() !== null)) await delay(1_000);
 console.log(JSON.stringify(lateness));
