@@ -2,6 +2,7 @@
  * Starts runs at their due times. Every replica does the same for every schedule, without a leader: whose event is stored first has
  * decided, and the same occurrence has the same run id, so all others become nothing (invariants 2 and 5).
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Instant, ScheduleId } from '../domain/ids.ts';
 import { awaitsEnd, type DueFacts, decideDue, nextLook, watchesRuns } from '../domain/schedule/due.ts';
 import type { ScheduleState } from '../domain/schedule/schedule.ts';
@@ -21,6 +22,8 @@ const RETRY_MS = 1_000;
 const LOOK_AT_RUNS_MS = 1_000;
 /** At the start, what others may have left undone is looked at in the background. */
 const FINISHED_AT_ONCE = 64;
+/** Of many that are due at the same time: the server stores these while the next ones are decided. */
+const DECIDED_AT_ONCE = 32;
 
 export class Scheduler {
   readonly #options: SchedulerOptions;
@@ -33,9 +36,7 @@ export class Scheduler {
     this.#options = options;
     this.#heap = new TimerHeap({
       clock: options.clock,
-      onDue: (ids) => {
-        for (const id of ids) void this.#decide(id as ScheduleId);
-      },
+      onDue: (ids) => void this.#decideAll(ids as readonly ScheduleId[]),
     });
   }
 
@@ -96,6 +97,13 @@ export class Scheduler {
     const at = Math.max(notBefore, Math.min(look ?? Number.POSITIVE_INFINITY, end));
     if (Number.isFinite(at)) this.#heap.set(id, at as Instant);
     else this.#heap.delete(id);
+  }
+
+  async #decideAll(ids: readonly ScheduleId[]): Promise<void> {
+    for (const [index, id] of ids.entries()) {
+      if (index % DECIDED_AT_ONCE === 0 && index > 0) await nextTurn();
+      void this.#decide(id);
+    }
   }
 
   async #decide(id: ScheduleId): Promise<void> {

@@ -19,6 +19,8 @@ import { Sightings, sightingLog } from './sightings.ts';
 
 export interface TestScheduler {
   readonly client: Client;
+  /** Its name in the log. */
+  readonly source: string;
   readonly book: ScheduleBook;
   readonly writer: ScheduleWriter;
   readonly scheduler: Scheduler;
@@ -44,7 +46,8 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
   const book = new ScheduleBook(log);
   const schedules = natsScheduleLog(connection, publisher, manager);
   const runs = natsRunLog(publisher, manager);
-  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock, identity: processIdentity(), log, suspensions: () => [] });
+  const identity = processIdentity();
+  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock, identity, log, suspensions: () => [] });
   const scheduler = new Scheduler({ book, writer, schedules, clock, log });
   const desk = new ScheduleDesk({
     schedules,
@@ -76,7 +79,7 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
     isSending = false;
     neverSent.catch(() => undefined);
   };
-  return { client, book, writer, scheduler, seen, stopSending, stop, [Symbol.asyncDispose]: stop };
+  return { client, source: identity.source, book, writer, scheduler, seen, stopSending, stop, [Symbol.asyncDispose]: stop };
 }
 
 /** Everything about a schedule, oldest first. */

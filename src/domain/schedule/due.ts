@@ -40,8 +40,8 @@ export interface Verdict {
 export const ON_TIME_MS = 1_000;
 /** Occurrences that wait for the run before them, at most. */
 export const MOST_WAITING = 100;
-/** Runs that are remembered as running, at most: the latest ones. Few of a schedule that does not look at them. */
-const MOST_RUNNING = { watched: 100, unwatched: 10 };
+/** Runs that are remembered as running, at most: the latest ones. Of a schedule that does not watch them it is the last one. */
+const MOST_RUNNING = 100;
 /** So many occurrences are listed one by one; more are a stretch. */
 const MOST_LISTED = 10;
 /** So many occurrences on excluded days are looked at before the rest of a gap is given up. */
@@ -149,7 +149,7 @@ class Draft {
     const { now } = this.#facts;
     const { timing, catchUp } = this.#before.spec;
     const until = this.#ripeUntil();
-    if (until <= this.#decidedUntil) return;
+    if (until <= this.#decidedUntil || this.#takeOnly(until)) return;
     const isWanted = Math.max(this.#decidedUntil, now - (catchUp.policy === 'none' ? ON_TIME_MS : catchUp.windowMs) - 1) as Instant;
     const most = catchUp.policy === 'latest' ? 1 : catchUp.cap;
     // Newest first, for of a long gap only the newest can still be wanted.
@@ -170,6 +170,19 @@ class Draft {
       this.#pass((first - 1) as Instant, 'cap');
     }
     this.#takeAll(first, until, wanted.length > 1);
+  }
+
+  /** What nearly always happens: one is due, and on time. False: it is something else. */
+  #takeOnly(until: Instant): boolean {
+    const { timing } = this.#before.spec;
+    const only = nextOccurrence(timing, this.#decidedUntil);
+    if (only === undefined || only > until || this.#facts.now - firesAt(this.#before, only) > ON_TIME_MS) return false;
+    const next = nextOccurrence(timing, only);
+    if ((next !== undefined && next <= until) || isExcluded(timing, only)) return false;
+    this.begin(occurrenceOf(this.#before, only));
+    this.#decidedUntil = only;
+    this.#notBefore = undefined;
+    return true;
   }
 
   /** What is undecided up to now, and what waits, comes to nothing. */
@@ -243,8 +256,7 @@ class Draft {
   #start(occurrence: Occurrence, rule: Rule): void {
     const { dueAt, runId, triggered } = occurrence;
     if (!triggered) this.#entries.push({ dueAt, fate: 'started', rule, lateMs: this.#facts.now - dueAt, runId });
-    const most = watchesRuns(this.#before) ? MOST_RUNNING.watched : MOST_RUNNING.unwatched;
-    this.#running = [...this.#running, occurrence].slice(-most);
+    this.#running = watchesRuns(this.#before) ? [...this.#running.slice(1 - MOST_RUNNING), occurrence] : [occurrence];
     this.#effects.push({ type: 'start', occurrence });
   }
 
