@@ -47,7 +47,7 @@ export class Scheduler {
     const { ended } = await schedules.follow(this.#following.signal, (stored) => {
       const news = book.learn(stored);
       if (!ready) return;
-      this.#arm(stored.id); // also after a change by a command that was carried out here
+      if (!this.#busy.has(stored.id)) this.#arm(stored.id); // also after a change by a command that was carried out here
       if (news !== undefined) void this.#finish(news);
     });
     ended.catch((err: unknown) => log.error({ err }, 'schedules cannot be read any more: changes made elsewhere are not seen'));
@@ -102,6 +102,7 @@ export class Scheduler {
   async #decideAll(ids: readonly ScheduleId[]): Promise<void> {
     for (const [index, id] of ids.entries()) {
       if (index % DECIDED_AT_ONCE === 0 && index > 0) await nextTurn();
+      if (this.#following.signal.aborted) return;
       void this.#decide(id);
     }
   }
