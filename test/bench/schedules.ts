@@ -22,12 +22,13 @@ const JOB_TYPE = jobTypeId('nothing');
 /** In milliseconds, beyond what the bare timers need. */
 const AIM = { p50: 3, p99: 20 };
 const run = promisify(execFile);
-const beside = (name: string) => fileURLToPath(new URL(`timers/${name}`, import.meta.url));
+const CRONER = fileURLToPath(new URL('./timers/with-croner.ts', import.meta.url));
+const APSCHEDULER = fileURLToPath(new URL('./timers/with-apscheduler.py', import.meta.url));
 const load = [String(schedules), String(seconds)];
 
 console.log(`Node ${process.version}; ${schedules} schedules, each due every second, ${seconds} s; milliseconds after the second`);
-const bare = show('bare croner timers', JSON.parse((await run(process.execPath, [beside('with-croner.ts'), ...load])).stdout));
-const python = await run('python3', [beside('with-apscheduler.py'), ...load], { env: await apschedulerEnvironment() });
+const bare = show('bare croner timers', JSON.parse((await run(process.execPath, [CRONER, ...load])).stdout));
+const python = await run('python3', [APSCHEDULER, ...load], { env: await apschedulerEnvironment() });
 show('APScheduler', JSON.parse(python.stdout));
 const { stored, shares } = await started();
 const own = show(
