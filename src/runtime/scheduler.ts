@@ -2,7 +2,6 @@
  * Starts runs at their due times. Every replica does the same for every schedule, without a leader: whose event is stored first has
  * decided, and the same occurrence has the same run id, so all others become nothing (invariants 2 and 5).
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Instant, ScheduleId } from '../domain/ids.ts';
 import { awaitsEnd, type DueFacts, decideDue, nextLook, watchesRuns } from '../domain/schedule/due.ts';
 import type { ScheduleState } from '../domain/schedule/schedule.ts';
@@ -101,10 +100,16 @@ export class Scheduler {
 
   async #decideAll(ids: readonly ScheduleId[]): Promise<void> {
     for (const [index, id] of ids.entries()) {
-      if (index % DECIDED_AT_ONCE === 0 && index > 0) await nextTurn();
+      if (index % DECIDED_AT_ONCE === 0 && index > 0) await this.#nextTurn();
       if (this.#following.signal.aborted) return;
       void this.#decide(id);
     }
+  }
+
+  /** What has arrived meanwhile comes first. */
+  #nextTurn(): Promise<void> {
+    const { clock } = this.#options;
+    return new Promise((proceed) => clock.wakeAt(clock.now(), proceed));
   }
 
   async #decide(id: ScheduleId): Promise<void> {
