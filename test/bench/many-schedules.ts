@@ -1,6 +1,6 @@
 /**
  * `npm run bench:many-schedules [schedules]`: 100,000 schedules in the log, most of them with a pattern of their own. How long a process takes
- * from its start until all are armed, and how much memory; and how soon a change by command takes effect in another process.
+ * from its start until all are armed, and how much memory; and how soon a change by command takes effect when two run.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -34,7 +34,7 @@ verdict('armed after', alone.armedMs, AIM.armedMs, 'ms');
 verdict('memory of the process', alone.megabytes(), AIM.megabytes, 'MB');
 const other = await start();
 
-// In two seconds from now, once: whichever of the two fires, the other one has stored the change.
+// Due at once, one time: whichever of the two fires has learned of the change, from the command or from the log.
 const changes: number[] = [];
 for (let n = 0; n < 10; n++) {
   const sentAt = Date.now();
