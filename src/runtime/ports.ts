@@ -6,7 +6,6 @@ import type { Instant, JobTypeId, RunId, ScheduleId, Sequence } from '../domain/
 import type { Lane } from '../domain/job-type.ts';
 import type { Rate } from '../domain/rate-limit.ts';
 import type { Actor, Parent, RunEvent } from '../domain/run-event.ts';
-import type { ScheduleEvent } from '../domain/schedule/schedule-event.ts';
 import type { StandstillState } from '../domain/schedule/standstill.ts';
 import type { Signal } from '../domain/signal.ts';
 import type { FeedSlots } from './slot-pool.ts';
@@ -346,7 +345,7 @@ export interface ScheduleLog {
   /** From the first one to the last one there is. */
   read(schedule: ScheduleId, onEvent: (stored: StoredScheduleEvent) => void): Promise<void>;
   /** @param expected 0 for a schedule without history. Throws as {@link RunLog.append}. */
-  append(event: ScheduleEvent, expected: Sequence): Promise<{ readonly sequence: Sequence; readonly bytes: Uint8Array }>;
+  append(schedule: ScheduleId, eventId: string, bytes: Uint8Array, expected: Sequence): Promise<Sequence>;
 }
 
 /** When all schedules stood still. */

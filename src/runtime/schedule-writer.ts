@@ -2,12 +2,12 @@
 import { VersionConflictError } from '../domain/errors.ts';
 import type { RunId, ScheduleId, Sequence } from '../domain/ids.ts';
 import type { Actor } from '../domain/run-event.ts';
-import type { DueFacts, Suspension, Verdict } from '../domain/schedule/due.ts';
+import type { DueFacts, ScheduleEffect, Suspension, Verdict } from '../domain/schedule/due.ts';
 import type { Occurrence, ScheduleState } from '../domain/schedule/schedule.ts';
-import type { ScheduleEvent, ScheduleEventType } from '../domain/schedule/schedule-event.ts';
+import { type ScheduleEvent, type ScheduleEventType, scheduleEventBytes } from '../domain/schedule/schedule-event.ts';
 import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
 import type { Clock, CommandSender, Identity, Log, RunLog, ScheduleLog } from './ports.ts';
-import type { KnownSchedule, ScheduleBook } from './schedule-book.ts';
+import { type KnownSchedule, type OwnEvent, type ScheduleBook, undoneOf } from './schedule-book.ts';
 
 export interface ScheduleWriterOptions {
   readonly book: ScheduleBook;
@@ -29,6 +29,10 @@ export interface Decision extends Verdict {
 }
 
 const RETRY_MS = 5_000;
+/** For so long, and well beyond, the server knows a command that comes again. */
+const REPEATS_KNOWN_MS = 60_000;
+
+const NONE: ReadonlyMap<RunId, string> = new Map();
 
 export class ScheduleWriter {
   readonly #options: ScheduleWriterOptions;
@@ -46,94 +50,108 @@ export class ScheduleWriter {
   /**
    * Decides on the schedule as it is in the log, until the decision is the next event of it. Resolves once it is stored and what it asks for
    * is done, to the state after it; undefined: there was nothing to decide.
+   *
+   * @param asks Whether the decision needs to know which runs have ended: that is a request for each. @default always
    */
   async write(
     id: ScheduleId,
     decide: (state: ScheduleState | undefined, facts: DueFacts) => Decision | undefined,
+    asks: (state: ScheduleState) => boolean = () => true,
   ): Promise<ScheduleState | undefined> {
     for (let lost = false; ; lost = true) {
       const known = lost ? await this.#reload(id) : this.#options.book.get(id);
-      const decision = decide(known?.state, await this.facts(known?.state));
+      const isAsked = known !== undefined && known.state.running.length > 0 && asks(known.state);
+      const ended = isAsked ? await this.#endedOf(known.state) : NONE;
+      const suspensions = await this.#options.suspensions();
+      const decision = decide(known?.state, { now: this.#options.clock.now(), ended, suspensions });
       if (decision === undefined) return undefined;
-      if (!(await this.#append(id, decision, known))) continue;
-      await this.#act(decision);
+      if (known?.undone !== undefined) await this.finish(known);
+      const sequence = await this.#append(id, decision, known);
+      if (sequence === undefined) continue;
+      for (const effect of decision.effects) await this.#carryOut(decision.state, effect);
+      this.#options.book.done(id, sequence);
       return decision.state;
     }
   }
 
-  /** @throws what reading the runs throws. */
-  async facts(state: ScheduleState | undefined): Promise<DueFacts> {
-    const { clock, runs, suspensions } = this.#options;
-    const ended = new Map<RunId, string>();
-    if (state !== undefined) {
-      for (const { runId } of state.running) {
-        const last = await runs.last(state.spec.jobType, runId, 'fast');
-        const snapshot = last?.event.data.snapshot;
-        if (snapshot !== undefined && isFinal(snapshot)) ended.set(runId, outcomeOf(snapshot) ?? '');
-      }
-    }
-    return { now: clock.now(), ended, suspensions: await suspensions() };
+  /**
+   * Sees to it that what the last event of a schedule asks for is done: whoever stored it may have died before he had. So only the last
+   * event of a schedule can be undone, and doing it again is harmless (invariant 5).
+   */
+  async finish({ state, sequence, undone }: KnownSchedule): Promise<void> {
+    const { clock, book } = this.#options;
+    if (undone === undefined) return;
+    const isRecent = clock.now() - undone.since < REPEATS_KNOWN_MS;
+    for (const effect of undone.effects) if (isRecent || !(await this.#isDone(state, effect))) await this.#carryOut(state, effect);
+    book.done(state.id, sequence);
   }
 
-  /** Starts again what may have been left unstarted by whoever stored the event: he may have died in between. */
-  async startUnstarted({ state }: KnownSchedule): Promise<void> {
-    const last = state.running.at(-1);
-    if (last === undefined) return;
-    if ((await this.#options.runs.last(state.spec.jobType, last.runId, 'fast')) === undefined) await this.#start(state, last);
+  async #endedOf({ spec: { jobType }, running }: ScheduleState): Promise<ReadonlyMap<RunId, string>> {
+    const lasts = await Promise.all(running.map(({ runId }) => this.#options.runs.last(jobType, runId, 'fast')));
+    const ended = lasts.flatMap((last): [RunId, string][] => {
+      const snapshot = last?.event.data.snapshot;
+      return snapshot !== undefined && isFinal(snapshot) ? [[last!.runId, outcomeOf(snapshot) ?? '']] : [];
+    });
+    return new Map(ended);
   }
 
-  async #append(id: ScheduleId, decision: Decision, known: KnownSchedule | undefined): Promise<boolean> {
+  /** As far as the log of the run tells. */
+  async #isDone({ spec: { jobType } }: ScheduleState, effect: ScheduleEffect): Promise<boolean> {
+    const last = await this.#options.runs.last(jobType, effect.type === 'start' ? effect.occurrence.runId : effect.runId, 'fast');
+    return last !== undefined && (effect.type === 'start' || isFinal(last.event.data.snapshot));
+  }
+
+  /** @returns undefined: somebody else's event was stored first. */
+  async #append(id: ScheduleId, decision: Decision, known: KnownSchedule | undefined): Promise<Sequence | undefined> {
     const { schedules, clock, identity, book } = this.#options;
-    const { type, actor, command, state, entries, stretches } = decision;
+    const { type, actor, command, state, entries, stretches, effects } = decision;
+    const at = clock.now();
     const event: ScheduleEvent = {
       id: identity.eventId(),
       source: identity.source,
       type,
-      at: clock.now(),
+      at,
       data: {
         ...(actor && { actor }),
         ...(command !== undefined && { command }),
-        entries: [...entries],
-        stretches: [...stretches],
-        state: state as ScheduleEvent['data']['state'],
+        entries,
+        stretches,
+        effects,
+        state,
         previous: known?.hash ?? null,
       },
     };
+    const own: OwnEvent = { bytes: scheduleEventBytes(event), state, undone: undoneOf(effects, at) };
+    book.expect(id, own);
+    let sequence: Sequence | undefined;
     try {
-      const { sequence, bytes } = await schedules.append(event, known?.sequence ?? (0 as Sequence));
-      book.learn({ id, sequence, storedAt: event.at, bytes });
-      return true;
+      sequence = await schedules.append(id, event.id, own.bytes, known?.sequence ?? (0 as Sequence));
     } catch (error) {
-      if (error instanceof VersionConflictError) return false;
-      throw error;
+      if (!(error instanceof VersionConflictError)) throw error;
+    } finally {
+      book.settle(id, own, sequence);
     }
+    return sequence;
   }
 
-  /** Whoever was first may have died before he started what he decided: harmless to do it again (invariant 5). */
   async #reload(id: ScheduleId): Promise<KnownSchedule | undefined> {
     const { schedules, book } = this.#options;
     const last = await schedules.last(id);
-    const event = last && book.learn(last);
-    const known = book.get(id);
-    const started = event?.data.entries.filter(({ fate, runId }) => fate === 'started' && runId !== undefined) ?? [];
-    for (const { dueAt, runId } of started) await this.#start(known!.state, { dueAt, runId: runId! });
-    return known;
+    if (last !== undefined) book.learn(last);
+    return book.get(id);
   }
 
-  async #act({ effects, state }: Decision): Promise<void> {
-    for (const effect of effects) {
-      if (effect.type === 'start') await this.#start(state, effect.occurrence, effect.lane);
-      else await this.#untilSent(state.id, () => this.#cancel(state, effect.runId));
-    }
+  #carryOut(state: ScheduleState, effect: ScheduleEffect): Promise<void> {
+    const send =
+      effect.type === 'start' ? () => this.#start(state, effect.occurrence, effect.lane) : () => this.#cancel(state, effect.runId);
+    return this.#untilSent(state.id, send);
   }
 
   #start({ id, spec }: ScheduleState, { dueAt, runId, triggered }: Occurrence, lane = spec.lane): Promise<void> {
     const { jobType, input } = spec;
     const due = new Date(dueAt).toISOString();
     const actor: Actor = { who: `schedule:${id}`, why: triggered ? `triggered at ${due}` : `due at ${due}` };
-    return this.#untilSent(id, () =>
-      this.#options.commands.start({ jobType, runId, lane, input, actor, messageId: `${id}@${jobType}/${runId}` }),
-    );
+    return this.#options.commands.start({ jobType, runId, lane, input, actor, messageId: `${id}@${jobType}/${runId}` });
   }
 
   async #cancel({ id, spec: { jobType } }: ScheduleState, runId: RunId): Promise<void> {

@@ -3,9 +3,10 @@
  * decided, and the same occurrence has the same run id, so all others become nothing (invariants 2 and 5).
  */
 import type { Instant, ScheduleId } from '../domain/ids.ts';
-import { awaitsEnd, decideDue, nextLook } from '../domain/schedule/due.ts';
+import { awaitsEnd, type DueFacts, decideDue, nextLook, watchesRuns } from '../domain/schedule/due.ts';
+import type { ScheduleState } from '../domain/schedule/schedule.ts';
 import type { ScheduleEventType } from '../domain/schedule/schedule-event.ts';
-import type { ScheduleBook } from './schedule-book.ts';
+import type { KnownSchedule, ScheduleBook } from './schedule-book.ts';
 import type { ScheduleWriter, ScheduleWriterOptions } from './schedule-writer.ts';
 import { TimerHeap } from './timer-heap.ts';
 
@@ -20,6 +21,10 @@ export interface SchedulerOptions extends Pick<ScheduleWriterOptions, 'schedules
 const RETRY_MS = 1_000;
 /** A run that is waited for is looked at so often. */
 const LOOK_AT_RUNS_MS = 1_000;
+/** At the start, what others may have left undone is looked at in the background. */
+const FINISHED_AT_ONCE = 64;
+/** Of many that are due at the same time: the server stores these while the next ones are decided. */
+const DECIDED_AT_ONCE = 32;
 
 export class Scheduler {
   readonly #options: SchedulerOptions;
@@ -32,24 +37,24 @@ export class Scheduler {
     this.#options = options;
     this.#heap = new TimerHeap({
       clock: options.clock,
-      onDue: (ids) => {
-        for (const id of ids) void this.#decide(id as ScheduleId);
-      },
+      onDue: (ids) => void this.#decideAll(ids as readonly ScheduleId[]),
     });
   }
 
   /** Resolves when every schedule there is has been armed. */
   async start(): Promise<void> {
-    const { schedules, book, log, writer } = this.#options;
+    const { schedules, book, log } = this.#options;
     let ready = false;
     const { ended } = await schedules.follow(this.#following.signal, (stored) => {
-      book.learn(stored);
-      if (ready) this.#arm(stored.id); // also after a change by a command that was carried out here
+      const news = book.learn(stored);
+      if (!ready) return;
+      if (!this.#busy.has(stored.id)) this.#arm(stored.id); // also after a change by a command that was carried out here
+      if (news !== undefined) void this.#finish(news);
     });
     ended.catch((err: unknown) => log.error({ err }, 'schedules cannot be read any more: changes made elsewhere are not seen'));
     ready = true;
     for (const { state } of book.all()) this.#arm(state.id);
-    void this.#startUnstarted(writer);
+    void this.#finishAll();
   }
 
   async stop(): Promise<void> {
@@ -64,14 +69,25 @@ export class Scheduler {
     for (const { state } of this.#options.book.all()) this.#arm(state.id);
   }
 
-  async #startUnstarted(writer: ScheduleWriter): Promise<void> {
-    for (const known of [...this.#options.book.all()]) {
-      try {
-        await writer.startUnstarted(known);
-      } catch (err) {
-        this.#options.log.warn({ err, schedule: known.state.id }, 'whether the last occurrence was started is not known');
+  async #finishAll(): Promise<void> {
+    const all = this.#options.book.all(); // shared: each is taken once
+    const finishEach = async () => {
+      for (const known of all) {
+        if (this.#following.signal.aborted) return;
+        await this.#finish(known);
       }
-      if (this.#following.signal.aborted) return;
+    };
+    await Promise.all(Array.from({ length: FINISHED_AT_ONCE }, finishEach));
+  }
+
+  async #finish(known: KnownSchedule): Promise<void> {
+    try {
+      await this.#options.writer.finish(known);
+    } catch (err) {
+      this.#options.log.warn(
+        { err, schedule: known.state.id },
+        'whether all was started is not known; asked again before the next occurrence',
+      );
     }
   }
 
@@ -82,6 +98,20 @@ export class Scheduler {
     const at = Math.max(notBefore, Math.min(look ?? Number.POSITIVE_INFINITY, end));
     if (Number.isFinite(at)) this.#heap.set(id, at as Instant);
     else this.#heap.delete(id);
+  }
+
+  async #decideAll(ids: readonly ScheduleId[]): Promise<void> {
+    for (const [index, id] of ids.entries()) {
+      if (index % DECIDED_AT_ONCE === 0 && index > 0) await this.#nextTurn();
+      if (this.#following.signal.aborted) return;
+      void this.#decide(id);
+    }
+  }
+
+  /** What has arrived meanwhile comes first. */
+  #nextTurn(): Promise<void> {
+    const { clock } = this.#options;
+    return new Promise((proceed) => clock.wakeAt(clock.now(), proceed));
   }
 
   async #decide(id: ScheduleId): Promise<void> {
@@ -100,10 +130,11 @@ export class Scheduler {
   }
 
   async #carryOut(id: ScheduleId): Promise<void> {
-    await this.#options.writer.write(id, (state, facts) => {
+    const decide = (state: ScheduleState | undefined, facts: DueFacts) => {
       const verdict = state && decideDue(state, facts);
       return verdict && { type: typeOf(verdict.state.status), ...verdict };
-    });
+    };
+    await this.#options.writer.write(id, decide, watchesRuns);
   }
 }
 

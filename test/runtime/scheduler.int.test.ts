@@ -93,6 +93,43 @@ it.each([
   }
 });
 
+it.each(['another process that is alive', 'whoever starts next'])(
+  'what was decided by a process that died then is started by %s',
+  async (who) => {
+    await using server = await startTestServer(); // schedules of other tests would be due, too
+    const clocks = [new VirtualClock('2026-11-23T02:00:00Z'), new VirtualClock('2026-11-23T02:00:00Z')] as const;
+    await using dying = await schedulerOn(server, clocks[0]);
+    await using witness = await schedulerOn(server, clocks[1]);
+    const id = newId();
+    await create(dying.client, id, { cron: '0 3-5 * * *' }, { overlap: 'allow-all' });
+    for (const clock of clocks) await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T03:00:00.000Z');
+    if (who === 'whoever starts next') await witness.stop();
+    dying.stopSending();
+    clocks[0].advanceTo('2026-11-23T03:00:00Z');
+    if (who === 'whoever starts next') {
+      await expect.poll(() => ledgerOf(dying.client, id)).toEqual(['11-23T03:00 started on-time']);
+      expect(await startsOf(dying.client, id)).toBe(0);
+      await using next = await schedulerOn(server, new VirtualClock('2026-11-23T04:00:00Z')); // the next occurrence is due already
+      await expect.poll(() => startsOf(next.client, id)).toBe(2);
+    } else await expect.poll(() => startsOf(witness.client, id)).toBe(1);
+  },
+);
+
+it('a schedule that does not watch its runs remembers the last of them', async () => {
+  await using server = await startTestServer(); // schedules of other tests would be due, too
+  const clock = new VirtualClock('2026-11-23T00:00:00Z');
+  await using at = await schedulerOn(server, clock);
+  const id = newId();
+  await create(at.client, id, { everyMs: 60_000, anchor: '2026-11-23T00:00:00Z' }, { overlap: 'allow-all' });
+  for (let minute = 1; minute <= 3; minute++) {
+    await expect.poll(() => clock.nextAlarm).toBe(`2026-11-23T00:${String(minute).padStart(2, '0')}:00.000Z`);
+    clock.advanceTo(`2026-11-23T00:${String(minute).padStart(2, '0')}:00Z`);
+  }
+  await expect.poll(() => startsOf(at.client, id)).toBe(3);
+  const { running } = at.book.get(scheduleId(id))!.state;
+  expect(running).toMatchObject([{ runId: `${id}-20261123t000300z` }]);
+});
+
 it('a clock that is set back does not start a run again', async () => {
   await using server = await startTestServer(); // schedules of other tests would be due, too
   const clock = new VirtualClock('2026-11-23T02:50:00Z');

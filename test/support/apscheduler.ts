@@ -28,9 +28,7 @@ export interface FireTimesTask {
 
 /** For each task in turn, what each of its patterns gives, in milliseconds since the epoch. One process of Python does them all. */
 export async function* fireTimesOf(tasks: readonly FireTimesTask[]): AsyncGenerator<readonly number[][]> {
-  const root = await apschedulerFolder();
-  const env = { ...process.env, PYTHONPATH: join(root, 'usr/lib/python3/dist-packages'), PYTZ_TZDATADIR: join(root, 'usr/share/zoneinfo') };
-  const child = spawn(PYTHON, [PROGRAM], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(PYTHON, [PROGRAM], { env: await apschedulerEnvironment(), stdio: ['pipe', 'pipe', 'inherit'] });
   const endWithUs = () => child.kill('SIGKILL');
   process.once('exit', endWithUs);
   try {
@@ -47,6 +45,12 @@ export async function* fireTimesOf(tasks: readonly FireTimesTask[]): AsyncGenera
     endWithUs();
     process.off('exit', endWithUs);
   }
+}
+
+/** For a process of Python that imports it. */
+export async function apschedulerEnvironment(): Promise<NodeJS.ProcessEnv> {
+  const root = await apschedulerFolder();
+  return { ...process.env, PYTHONPATH: join(root, 'usr/lib/python3/dist-packages'), PYTZ_TZDATADIR: join(root, 'usr/share/zoneinfo') };
 }
 
 async function apschedulerFolder(): Promise<string> {

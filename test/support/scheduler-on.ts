@@ -11,7 +11,7 @@ import { type ScheduleId, scheduleId } from '../../src/domain/ids.ts';
 import { LANES } from '../../src/domain/job-type.ts';
 import { parseScheduleEvent, type ScheduleEvent } from '../../src/domain/schedule/schedule-event.ts';
 import { ControlDesk } from '../../src/runtime/control-desk.ts';
-import type { Clock, Lease, PauseSource } from '../../src/runtime/ports.ts';
+import type { Clock, CommandSender, Lease, PauseSource } from '../../src/runtime/ports.ts';
 import { ScheduleBook } from '../../src/runtime/schedule-book.ts';
 import { ScheduleDesk } from '../../src/runtime/schedule-desk.ts';
 import { ScheduleWriter } from '../../src/runtime/schedule-writer.ts';
@@ -23,17 +23,28 @@ import { Sightings, sightingLog } from './sightings.ts';
 
 export interface TestScheduler {
   readonly client: Client;
+  /** Its name in the log. */
+  readonly source: string;
   readonly book: ScheduleBook;
   readonly writer: ScheduleWriter;
   readonly scheduler: Scheduler;
   readonly seen: Sightings;
+  /** From now on no start command leaves the process: it dies as soon as it has decided. */
+  stopSending(): void;
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 export async function schedulerOn(server: { readonly url: string }, clock: Clock, pauseSource?: PauseSource): Promise<TestScheduler> {
   const client = await clientOn(server);
-  const { connection, publisher, manager, commands } = client;
+  const { connection, publisher, manager } = client;
+  const { promise: neverSent, reject: giveUp } = Promise.withResolvers<void>();
+  neverSent.catch(() => undefined); // where nothing was to be sent
+  let isSending = true;
+  const commands: CommandSender = {
+    ...client.commands,
+    start: (command) => (isSending ? client.commands.start(command) : neverSent),
+  };
   const seen = new Sightings();
   const log = sightingLog(seen);
   const book = new ScheduleBook(log);
@@ -77,11 +88,19 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
   const stop = () => {
     stopped ??= Promise.all(feeds.map((feed) => feed.stop()))
       .then(() => keeper.stop())
-      .then(() => scheduler.stop())
+      .then(() => {
+        const stopped = scheduler.stop();
+        giveUp(new Error('the process has ended'));
+        return stopped;
+      })
       .then(() => client[Symbol.asyncDispose]());
     return stopped;
   };
-  return { client, book, writer, scheduler, seen, stop, [Symbol.asyncDispose]: stop };
+  const stopSending = () => {
+    isSending = false;
+    neverSent.catch(() => undefined);
+  };
+  return { client, source: identity.source, book, writer, scheduler, seen, stopSending, stop, [Symbol.asyncDispose]: stop };
 }
 
 /** Everything about a schedule, oldest first. */

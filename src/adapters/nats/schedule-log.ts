@@ -3,7 +3,6 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { events, parseScheduleEventSubject, scheduleEventFilter, scheduleEventSubject } from '../../../streams/events.stream.ts';
 import type { Instant, Sequence } from '../../domain/ids.ts';
-import { scheduleEventBytes } from '../../domain/schedule/schedule-event.ts';
 import type { ScheduleLog, StoredScheduleEvent } from '../../runtime/ports.ts';
 import { appendConfirmed } from './append.ts';
 import { type OrderedRead, readOrdered } from './ordered-reader.ts';
@@ -39,10 +38,7 @@ export function natsScheduleLog(connection: NatsConnection, publisher: Publisher
         : { id, sequence: message.seq as Sequence, storedAt: message.time.getTime() as Instant, bytes: message.data };
     },
     read: (id, onEvent) => read({ subject: scheduleEventSubject(id) }, onEvent),
-    async append(event, expected) {
-      const bytes = scheduleEventBytes(event);
-      const subject = scheduleEventSubject(event.data.state.id);
-      return { bytes, sequence: await appendConfirmed(publisher, manager, { subject, eventId: event.id, bytes, expected }) };
-    },
+    append: (id, eventId, bytes, expected) =>
+      appendConfirmed(publisher, manager, { subject: scheduleEventSubject(id), eventId, bytes, expected }),
   };
 }

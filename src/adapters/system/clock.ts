@@ -13,6 +13,10 @@ const now = (): Instant => instant(Date.now());
 export const systemClock: Clock = {
   now,
   wakeAt(at, callback) {
+    if (at <= now()) {
+      const turn = setImmediate(callback); // a timer would take a millisecond
+      return () => clearImmediate(turn);
+    }
     let timer: NodeJS.Timeout;
     const sleep = () => {
       timer = setTimeout(look, Math.max(0, Math.min(at - now(), LONGEST_SLEEP_MS)));

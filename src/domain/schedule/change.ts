@@ -91,10 +91,11 @@ function update(before: ScheduleState, change: SpecChange, facts: ChangeFacts): 
   const { trigger } = spec.timing;
   const decidedUntil = trigger.kind === 'once' ? (Math.min(state.decidedUntil, trigger.at - 1) as Instant) : state.decidedUntil;
   const status = state.status === 'finished' ? 'active' : state.status;
+  const running = spec.jobType === before.spec.jobType ? state.running : []; // another job's runs are in nobody's way
   return {
     type: 'almanac.schedule.updated',
     ...verdict,
-    state: { ...state, spec, owner, status, decidedUntil, revision: before.revision + 1 },
+    state: { ...state, spec, owner, status, running, decidedUntil, revision: before.revision + 1 },
   };
 }
 

@@ -58,12 +58,15 @@ const NAMED: Readonly<Record<string, string>> = {
 /** A pattern of croner has 70 kB, because it lists years. */
 const daysKnown = new RecentlyUsed<Days>(200);
 const timesKnown = new RecentlyUsed<TimesOfDay>(5_000);
+const calendars = new RecentlyUsed<CronCalendar>(5_000);
 
 /**
  * Five fields (minute, hour, day of month, month, weekday), or six with seconds first, or a name like `@daily`.
  * @throws {TypeError | RangeError} Not a pattern; the message says what is wrong with it.
  */
-export function cronCalendar(cron: string): CronCalendar {
+export const cronCalendar = (cron: string): CronCalendar => calendars.get(cron, () => calendarOf(cron));
+
+function calendarOf(cron: string): CronCalendar {
   const fields = (NAMED[cron.toLowerCase()] ?? cron).split(' ');
   if (fields.length !== 5 && fields.length !== 6) throw new RangeError(`there are ${fields.length} fields`);
   const ofTime = `${fields.length === 5 ? '0 ' : ''}${fields.slice(0, -3).join(' ')}`;

@@ -14,7 +14,7 @@ import type { Occurrence, Overlap, ScheduleState } from './schedule.ts';
 /** What the world says. */
 export interface DueFacts {
   readonly now: Instant;
-  /** The outcome of each of its `running` runs that has ended. */
+  /** The outcome of each of its `running` runs that has ended. Not needed of a schedule that does not watch its runs. */
   readonly ended: ReadonlyMap<RunId, string>;
   /** When all schedules were paused, oldest first. Without an end: they are. */
   readonly suspensions: readonly Suspension[];
@@ -27,7 +27,7 @@ export interface Suspension {
 export type ScheduleEffect =
   /** @param lane Another than the schedule's. */
   | { readonly type: 'start'; readonly occurrence: Occurrence; readonly lane?: Lane }
-  /** It is in the way of a later one. */
+  /** Of a run that is in the way of a later one. */
   | { readonly type: 'cancel'; readonly runId: RunId };
 
 /** What an event will say, and what must be done once it is stored (invariant 3). */
@@ -42,6 +42,8 @@ export interface Verdict {
 export const ON_TIME_MS = 1_000;
 /** Occurrences that wait for the run before them, at most. */
 export const MOST_WAITING = 100;
+/** Runs that are remembered as running, at most: the latest ones. Of a schedule that does not watch them it is the last one. */
+const MOST_RUNNING = 100;
 /** So many occurrences are listed one by one; more are a stretch. */
 const MOST_LISTED = 10;
 /** So many occurrences on excluded days are looked at before the rest of a gap is given up. */
@@ -84,6 +86,10 @@ export function nextLook(state: ScheduleState): Instant | undefined {
 /** Whether the end of a run that is on lets something happen before the next occurrence. */
 export const awaitsEnd = ({ status, waiting, running, spec }: ScheduleState): boolean =>
   status === 'active' && running.length > 0 && (waiting.length > 0 || spec.pauseAfterFailures > 0);
+
+/** Whether what becomes of due occurrences depends on which runs have ended. */
+export const watchesRuns = ({ waiting, spec }: ScheduleState): boolean =>
+  waiting.length > 0 || spec.overlap !== 'allow-all' || spec.pauseAfterFailures > 0;
 
 export const firesAt = ({ id, spec: { timing } }: Pick<ScheduleState, 'id' | 'spec'>, dueAt: Instant): Instant =>
   (dueAt + jitterOf(id, timing, dueAt)) as Instant;
@@ -145,7 +151,7 @@ class Draft {
     const { now } = this.#facts;
     const { timing, catchUp } = this.#before.spec;
     const until = this.#ripeUntil();
-    if (until <= this.#decidedUntil) return;
+    if (until <= this.#decidedUntil || this.#takeOnly(until)) return;
     const isWanted = Math.max(this.#decidedUntil, now - (catchUp.policy === 'none' ? ON_TIME_MS : catchUp.windowMs) - 1) as Instant;
     const most = catchUp.policy === 'latest' ? 1 : catchUp.cap;
     // Newest first, for of a long gap only the newest can still be wanted.
@@ -166,6 +172,19 @@ class Draft {
       this.#pass((first - 1) as Instant, 'cap');
     }
     this.#takeAll(first, until, wanted.length > 1);
+  }
+
+  /** What nearly always happens: one is due, and on time. False: it is something else. */
+  #takeOnly(until: Instant): boolean {
+    const { timing } = this.#before.spec;
+    const only = nextOccurrence(timing, this.#decidedUntil);
+    if (only === undefined || only > until || this.#facts.now - firesAt(this.#before, only) > ON_TIME_MS) return false;
+    const next = nextOccurrence(timing, only);
+    if ((next !== undefined && next <= until) || isExcluded(timing, only)) return false;
+    this.begin(occurrenceOf(this.#before, only));
+    this.#decidedUntil = only;
+    this.#notBefore = undefined;
+    return true;
   }
 
   /** What is undecided up to now, and what waits, comes to nothing. */
@@ -239,7 +258,7 @@ class Draft {
   #start(occurrence: Occurrence, rule: Rule): void {
     const { dueAt, runId, triggered } = occurrence;
     if (!triggered) this.#entries.push({ dueAt, fate: 'started', rule, lateMs: this.#facts.now - dueAt, runId });
-    this.#running = [...this.#running, occurrence];
+    this.#running = watchesRuns(this.#before) ? [...this.#running.slice(1 - MOST_RUNNING), occurrence] : [occurrence];
     this.#effects.push({ type: 'start', occurrence });
   }
 

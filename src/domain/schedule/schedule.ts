@@ -70,7 +70,7 @@ export interface ScheduleState {
   readonly notBefore?: Instant;
   /** Wait for the run before them; their fate is open. Oldest first. */
   readonly waiting: readonly Occurrence[];
-  /** Started and not known to have ended. Oldest first. */
+  /** Started and not known to have ended, the latest of them. Oldest first. */
   readonly running: readonly Occurrence[];
   /** Runs in a row that ended badly. */
   readonly failures: number;
