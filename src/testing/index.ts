@@ -1,0 +1,5 @@
+/** For tests of jobs and schedules: in milliseconds, without a server. See `docs/testing.md`. */
+export { fails, hangs, lasts, type Outcome, type Script, succeeds } from './outcomes.ts';
+export { type PlayedRun, type PlayedTimer, type PlayRunOptions, playRun, type Sent } from './play-run.ts';
+export type { Call } from './stage.ts';
+export { VirtualClock } from './virtual-clock.ts';
