@@ -8,6 +8,7 @@ import { parseScheduleCommand, type ScheduleCommand } from '../domain/schedule/s
 import type { ScheduleEvent } from '../domain/schedule/schedule-event.ts';
 import { goOn, NO_STANDSTILL, type StandstillState, standStill } from '../domain/schedule/standstill.ts';
 import { spanAt } from '../domain/schedule/zone-clock.ts';
+import { RecordedLedger } from './recorded-ledger.ts';
 
 /** As `cmd.schedule.<id>` takes them; see `docs/schedules.md`. */
 type WrittenCommand =
@@ -77,9 +78,11 @@ const MOST_DECISIONS = 20_000;
  */
 export function playSchedule(spec: object, options: PlayScheduleOptions): PlayedSchedule {
   const { id = 'schedule', timeZone = 'UTC', runs = () => 0 } = options;
+  const ledger = new RecordedLedger();
   const rehearsal = new Rehearsal({
     id: scheduleId(id),
     timeZone,
+    store: (decision) => ledger.store(decision),
     runOf: ({ dueAt, runId }, startsAt) => {
       const said = runs({ dueAt: isoOf(dueAt), runId });
       const { ms, outcome } = typeof said === 'number' ? { ms: said, outcome: 'succeeded' } : said;
@@ -88,7 +91,7 @@ export function playSchedule(spec: object, options: PlayScheduleOptions): Played
   });
   rehearsal.change(atOf(options.from), commandOf({ do: 'create', spec: { jobType: 'job', ...spec } }));
   play(rehearsal, options);
-  return playedOf(rehearsal);
+  return playedOf(ledger, rehearsal);
 }
 
 function play(rehearsal: Rehearsal, { from, until, events = [] }: PlayScheduleOptions): void {
@@ -122,7 +125,7 @@ const suspensionsOf = ({ now, earlier }: StandstillState): Suspension[] => [...e
 const commandOf = (body: object) =>
   parseScheduleCommand(Buffer.from(JSON.stringify(body))) as Exclude<ScheduleCommand, { readonly do: 'backfill' }>;
 
-function playedOf({ events, runs, state }: Rehearsal): PlayedSchedule {
+function playedOf({ events }: RecordedLedger, { runs, state }: Rehearsal): PlayedSchedule {
   const entries = events.flatMap(({ data }) =>
     data.entries.map(({ dueAt, ...entry }) => {
       const local = new Date(dueAt + spanAt(data.state.spec.timing.timeZone, dueAt).offset).toISOString();
