@@ -10,6 +10,7 @@ import { POLICY_DEFAULTS, type PolicyDefaults } from '../domain/run-policy.ts';
 import { CANCEL, type Signal } from '../domain/signal.ts';
 import { describeState, outcomeOf, outstanding, type Snapshot } from '../domain/statechart/snapshot.ts';
 import { type RunnableJobType, runnable } from '../runtime/job-types.ts';
+import { instantOf } from './instant-of.ts';
 import type { Script } from './outcomes.ts';
 import { RecordedHistory } from './recorded-history.ts';
 import { type Logged, RunKeeper, type Sent } from './run-keeper.ts';
@@ -158,7 +159,7 @@ class PlayedRun {
    * @param by Milliseconds, or an instant in ISO 8601.
    */
   async advance(by: number | string): Promise<void> {
-    const end = instant(typeof by === 'number' ? this.#clock.now() + by : Date.parse(by));
+    const end = typeof by === 'number' ? instant(this.#clock.now() + by) : instantOf(by);
     if (end < this.#clock.now()) throw new RangeError(`it is ${this.now} already: choose a later time than ${by}`);
     for (;;) {
       await this.#keeper.settle();

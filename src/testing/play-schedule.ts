@@ -8,6 +8,7 @@ import { parseScheduleCommand, type ScheduleCommand } from '../domain/schedule/s
 import type { ScheduleEvent } from '../domain/schedule/schedule-event.ts';
 import { goOn, NO_STANDSTILL, type StandstillState, standStill } from '../domain/schedule/standstill.ts';
 import { spanAt } from '../domain/schedule/zone-clock.ts';
+import { instantOf } from './instant-of.ts';
 import { RecordedLedger } from './recorded-ledger.ts';
 
 /** As `cmd.schedule.<id>` takes them; see `docs/schedules.md`. */
@@ -89,22 +90,25 @@ export function playSchedule(spec: object, options: PlayScheduleOptions): Played
       return { endsAt: instant(startsAt + ms), outcome };
     },
   });
-  rehearsal.change(atOf(options.from), commandOf({ do: 'create', spec: { jobType: 'job', ...spec } }));
+  rehearsal.change(instantOf(options.from), commandOf({ do: 'create', spec: { jobType: 'job', ...spec } }));
   play(rehearsal, options);
   return playedOf(ledger, rehearsal);
 }
 
 function play(rehearsal: Rehearsal, { from, until, events = [] }: PlayScheduleOptions): void {
-  const end = atOf(until);
-  const left = events.toSorted((a, b) => atOf(a.at) - atOf(b.at));
-  let now = atOf(from);
+  const end = instantOf(until);
+  const outside = events.find(({ at }) => instantOf(at) < instantOf(from) || instantOf(at) > end);
+  if (outside !== undefined)
+    throw new RangeError(`${outside.do} at ${outside.at} would never happen: it is not between ${from} and ${until}`);
+  const left = events.toSorted((a, b) => instantOf(a.at) - instantOf(b.at));
+  let now = instantOf(from);
   let standstill: StandstillState = NO_STANDSTILL;
   for (let decisions = 0; ; decisions++) {
     if (decisions > MOST_DECISIONS) throw new RangeError(`more than ${MOST_DECISIONS} decisions until ${isoOf(now)}: play a shorter time`);
     const look = standstill.now === undefined ? rehearsal.nextMoment : undefined;
     const happening = left[0];
-    const isHappening = happening !== undefined && atOf(happening.at) <= (look ?? Number.POSITIVE_INFINITY);
-    const moment = isHappening ? atOf(happening.at) : look;
+    const isHappening = happening !== undefined && instantOf(happening.at) <= (look ?? Number.POSITIVE_INFINITY);
+    const moment = isHappening ? instantOf(happening.at) : look;
     if (moment === undefined || Math.max(now, moment) > end) return;
     now = Math.max(now, moment) as Instant;
     if (!isHappening) {
@@ -113,7 +117,7 @@ function play(rehearsal: Rehearsal, { from, until, events = [] }: PlayScheduleOp
     }
     left.shift();
     const { at: _, ...what } = happening;
-    if (what.do === 'down') now = Math.max(now, atOf(what.until)) as Instant;
+    if (what.do === 'down') now = Math.max(now, instantOf(what.until)) as Instant;
     else if (what.do === 'pause-all') standstill = standStill(standstill, { since: now, cause: 'operator' }) ?? standstill;
     else if (what.do === 'resume-all') standstill = goOn(standstill, now) ?? standstill;
     else rehearsal.change(now, commandOf(what), suspensionsOf(standstill));
@@ -150,5 +154,4 @@ const runOf = ({ runId, dueAt, startsAt, endsAt, outcome }: RehearsedRun): Playe
   outcome,
 });
 
-const atOf = (text: string): Instant => instant(Date.parse(text));
 const isoOf = (at: Instant): string => new Date(at).toISOString().replace('.000Z', 'Z');

@@ -1,5 +1,6 @@
 import { type Instant, instant } from '../domain/ids.ts';
 import type { Clock } from '../runtime/ports.ts';
+import { instantOf } from './instant-of.ts';
 
 /** Time that moves when the test says so. What is due is called back in order, at its own time, as on a clock that runs. */
 export class VirtualClock implements Clock {
@@ -7,7 +8,7 @@ export class VirtualClock implements Clock {
   readonly #alarms = new Set<{ readonly at: Instant; readonly callback: () => void }>();
 
   constructor(start: string) {
-    this.#now = instant(Date.parse(start));
+    this.#now = instantOf(start);
   }
 
   now(): Instant {
@@ -23,7 +24,7 @@ export class VirtualClock implements Clock {
 
   /** Runs to `until`, as fast as it can. */
   advanceTo(until: string): void {
-    const end = instant(Date.parse(until));
+    const end = instantOf(until);
     for (;;) {
       const [next] = [...this.#alarms].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
       if (next === undefined) break;
@@ -35,7 +36,7 @@ export class VirtualClock implements Clock {
 
   /** Is suddenly at `to`, earlier or later, as after a suspend or a correction. What became due is called back now. */
   jumpTo(to: string): void {
-    this.#now = instant(Date.parse(to));
+    this.#now = instantOf(to);
     for (const alarm of [...this.#alarms]) if (alarm.at <= this.#now) this.#ring(alarm);
   }
 

@@ -106,6 +106,36 @@ describe('a run of steps', () => {
     expect(run.history.map(({ type }) => type.slice('almanac.run.'.length))).toEqual(['started', 'transitioned', 'resumed', 'finished']);
   });
 
+  it('leaves nothing of a dead process behind: what it was about to do is done by the next one alone', async () => {
+    let uploads = 0;
+    const upload = lasts(60_000, async () => ({ at: `cdn ${++uploads}` }));
+    const run = await playRun(publish, { input, activities: { upload } });
+    await run.crash({ downMs: 120_000 });
+    expect(uploads).toBe(0);
+    await run.advance(60_000);
+    expect([uploads, run.outcome, run.now]).toEqual([1, 'succeeded', '2026-01-01T00:03:00.000Z']);
+  });
+
+  it('shows what it sent to other runs, and what it logged', async () => {
+    const children = [{ jobType: 'page-words', runId: 'run-1-a', input: { page: 'a' } }];
+    const run = await playRun(publish, {
+      input,
+      activities: {
+        upload: async (_, context) => {
+          await context.children.start(children);
+          await context.children.cancel(children, 'changed my mind');
+          context.log.warn({ children: 1 }, 'started and cancelled');
+          return { at: 'cdn' };
+        },
+      },
+    });
+    expect(run.sent).toEqual([
+      { start: { jobType: 'page-words', runId: 'run-1-a', input: { page: 'a' } } },
+      { signal: { jobType: 'page-words', runId: 'run-1-a', event: { type: 'cancel' } } },
+    ]);
+    expect(run.logged).toMatchObject([{ level: 'warn', facts: { children: 1 }, message: 'started and cancelled' }]);
+  });
+
   it('draws the same lots for the same run id, and others for another', async () => {
     const waitOf = async (runId: string) => (await playRun(publish, { input, runId, activities: { render: fails() } })).timers[0]!.inMs;
     expect(await waitOf('a')).toBe(await waitOf('a'));
@@ -204,6 +234,12 @@ describe('a test that says too little', () => {
 
   it('hears what is wrong with the input', async () => {
     await expect(playRun(publish, { input: { pages: 1 } })).rejects.toThrow(InvalidCommandError);
+  });
+
+  it('hears that a time has no zone, or has passed', async () => {
+    await expect(playRun(publish, { input, at: '2026-01-01T00:00:00' })).rejects.toThrow('is no instant');
+    const run = await playRun(publish, { input });
+    await expect(run.advance('2025-12-31T00:00:00Z')).rejects.toThrow('choose a later time');
   });
 
   it('hears which code does not return', async () => {

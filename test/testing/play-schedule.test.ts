@@ -167,6 +167,14 @@ describe('what cannot be', () => {
     expect(() => playSchedule(nightly, { ...time, events: afterwards })).toThrow('there is no schedule schedule any more');
   });
 
+  it.each([
+    ['2026-01-01T00:00:00', 'is no instant'],
+    ['soon', 'is no instant'],
+    ['2026-03-01T00:00:00Z', 'would never happen'],
+  ])('is said of a happening at %s', (at, problem) => {
+    expect(() => playSchedule(nightly, { ...time, events: [{ at, do: 'pause' }] })).toThrow(problem);
+  });
+
   it('is not played for ever', () => {
     expect(() => playSchedule({ timing: { everyMs: 1_000 } }, time)).toThrow('play a shorter time');
   });
