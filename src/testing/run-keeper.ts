@@ -1,6 +1,6 @@
 /** What the processes of a deployment do for one run: they hold it, carry its signals out, park it and wake it. By the code of production. */
 import { commandErrorOf } from '../domain/errors.ts';
-import { type Instant, instant, type RunId } from '../domain/ids.ts';
+import { instant, type RunId } from '../domain/ids.ts';
 import { PARK_AFTER_MS } from '../domain/parking.ts';
 import { type PolicyDefaults, resolvePolicy } from '../domain/run-policy.ts';
 import type { Signal } from '../domain/signal.ts';
@@ -191,7 +191,7 @@ export class RunKeeper {
 
   /** Wakes are kept by the clock, as by a server in production. Commands for other runs are noted. */
   #sender(): CommandSender {
-    const { clock, history } = this.#options;
+    const { clock } = this.#options;
     const start: CommandSender['start'] = async ({ jobType, runId, input }) => void this.sent.push({ start: { jobType, runId, input } });
     const goOn = () => this.#deliverNew({ again: 'continue' });
     return {
@@ -200,8 +200,8 @@ export class RunKeeper {
       signal: async ({ jobType, runId }, { event }) => void this.sent.push({ signal: { jobType, runId, event } }),
       again: async () => goOn(),
       wake: async (_, { until }) => {
-        clock.wakeAt(instant(Date.parse(until)) as Instant, () => {
-          if (this.#holder === undefined && history.stored.at(-1)?.event.data.parked?.until === until) goOn();
+        clock.wakeAt(instant(Date.parse(until)), () => {
+          if (this.#holder === undefined) goOn(); // one that does not stand any more finds a run that has ended, or sleeps
         });
       },
       startSubject: (jobType) => `cmd.${jobType}.start.normal`,

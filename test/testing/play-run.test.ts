@@ -159,6 +159,15 @@ describe('a statechart', () => {
     expect(run.outcome).toBe('succeeded');
   });
 
+  it('does not react to a wake that does not stand any more', async () => {
+    const run = await playRun(approval, { activities: answers });
+    await run.advance(DAY_MS / 2);
+    await run.signal('approved');
+    const { length } = run.history;
+    await run.advance(3 * DAY_MS);
+    expect([run.outcome, run.history.length]).toEqual(['succeeded', length]);
+  });
+
   it('says what it listens to when it refuses a signal', async () => {
     const run = await playRun(approval, { activities: answers });
     await expect(run.signal('aproved')).rejects.toThrow("does not listen to 'aproved' in state waiting; it listens to: approved, cancel");
