@@ -64,6 +64,9 @@ describe('of a made-up import, the check', () => {
     ['src/adapters/nats/leases.ts', "import { Piscina } from 'piscina';"],
     ['src/web/server.ts', "import { start } from '../cli/start.ts';"],
     ['src/cli/start.ts', "import { given } from '../../test/support/play.ts';"],
+    ['src/testing/stage.ts', "import { natsLeases } from '../adapters/nats/leases.ts';"],
+    ['src/testing/stage.ts', "import { expect } from 'vitest';"],
+    ['src/app.ts', "import { VirtualClock } from './testing/index.ts';"],
     ['machines/x.machine.ts', "import { Host } from '../src/runtime/host.ts';"],
     ['streams/x.stream.ts', "import { connect } from '@nats-io/transport-node';"],
     ['src/helpers.ts', "import { a } from './domain/run.ts';"],
@@ -77,6 +80,7 @@ describe('of a made-up import, the check', () => {
     ['src/adapters/nats/leases.ts', "import { commands } from '../../../streams/commands.stream.ts';"],
     ['src/domain/schedule/cron-calendar.ts', "import { Cron } from 'croner';"],
     ['src/domain/statechart/fold.ts', "import { and } from 'xstate/guards';"],
+    ['src/testing/play-run.ts', "import { Holder } from '../runtime/holder.ts';"],
     ['src/app.ts', "import type { NatsConnection } from '@nats-io/transport-node';"],
     ['src/cli/start.ts', "import { startService } from '../app.ts';"],
   ])('finds none in %s with %j', (from, line) => {

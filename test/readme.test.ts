@@ -8,12 +8,9 @@ import { afterAll, expect, it } from 'vitest';
 import type { Activities, Child } from '../src/domain/activity.ts';
 import type { ListedPage } from '../src/domain/batch-ledger.ts';
 import type { DefinedJob } from '../src/domain/define-job.ts';
-import type { Instant } from '../src/domain/ids.ts';
 import type { JobType } from '../src/domain/job-type.ts';
-import { resolvePolicy } from '../src/domain/run-policy.ts';
-import type { Effect } from '../src/domain/statechart/effect.ts';
-import { activityDone } from '../src/domain/statechart/stimulus.ts';
 import { runnable } from '../src/runtime/job-types.ts';
+import { playRun } from '../src/testing/index.ts';
 import { activityContext } from './support/activity-context.ts';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -30,16 +27,17 @@ it('adds a job made of steps with the lines that README shows', async () => {
   const line = `import { pageWords } from './page-words.machine.ts';\nexport const byJobType = { ${stepsLine} };`;
   const { byJobType } = await imported<{ byJobType: Record<string, Activities> }>('step-activities.ts', line);
   const { jobType } = pageWords;
-  const ended = await play(jobType, byJobType[jobType.id]!, { url: 'data:text/plain,to be  or not' });
-  expect(ended).toMatchObject({ value: 'succeeded', output: { results: { count: 4 }, attempts: { download: 1, count: 1 } } });
+  const input = { url: 'data:text/plain,to be  or not' };
+  const ended = await playRun({ jobType, activities: byJobType[jobType.id]! }, { input });
+  expect(ended).toMatchObject({ outcome: 'succeeded', output: { results: { count: 4 }, attempts: { download: 1, count: 1 } } });
 });
 
 it('adds a statechart with the lines that README shows', async () => {
   const { wordCount } = await imported<{ wordCount: JobType }>('word-count.machine.ts', statechartCode!);
   const line = `export const byJobType = { ${statechartLine} };`;
   const { byJobType } = await imported<{ byJobType: Record<string, Activities> }>('activities.ts', line);
-  const ended = await play(wordCount, byJobType[wordCount.id]!, { text: 'to be  or not' });
-  expect(ended).toMatchObject({ status: 'done', value: 'succeeded', output: { words: 4 } });
+  const ended = await playRun({ jobType: wordCount, activities: byJobType[wordCount.id]! }, { input: { text: 'to be  or not' } });
+  expect(ended).toMatchObject({ outcome: 'succeeded', output: { words: 4 } });
 });
 
 it('adds a batch with the lines that README shows', async () => {
@@ -71,18 +69,4 @@ it('adds a batch with the lines that README shows', async () => {
 async function imported<Module>(file: string, code: string): Promise<Module> {
   writeFileSync(join(folder, file), code);
   return (await import(join(folder, file))) as Module;
-}
-
-/** A run in which every activity succeeds. */
-async function play(jobType: JobType, activities: Activities, input: unknown) {
-  const { statechart } = runnable(jobType, activities);
-  const environment = { at: 0 as Instant, seed: '1', policy: resolvePolicy(jobType.policy) };
-  let { snapshot, effects } = statechart.start(jobType.input.parse(input), environment);
-  while (snapshot.status === 'active') {
-    const started = effects.find((effect): effect is Effect & { type: 'startActivity' } => effect.type === 'startActivity');
-    if (started === undefined) throw new Error('nothing was started');
-    const output = await activities[started.src]!(started.input, activityContext());
-    ({ snapshot, effects } = statechart.step(snapshot, activityDone(started.id, started.visit, output), environment)!);
-  }
-  return snapshot;
 }

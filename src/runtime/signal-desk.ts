@@ -28,7 +28,7 @@ import { bury, DEFAULT_TRIES, isRunProblem, REPLY_TO, retryDelayMs, type Unusabl
 export interface SignalDeskOptions extends UnusableOptions {
   readonly runs: RunLog;
   readonly history: Pick<RunHistory, 'read'>;
-  readonly leases: LeaseSource;
+  readonly leases: Pick<LeaseSource, 'exists' | 'findStart'>;
   readonly commands: CommandSender;
   readonly clock: Clock;
   readonly identity: Identity;

@@ -50,6 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'machines',
     'streams',
   ],
+  'src/testing': ['src/runtime', 'src/domain'],
   'src/cli': [...EDGE, 'machines', 'package.json'],
   'src/web': [...EDGE, 'machines', 'package.json'],
   machines: ['src/domain'],
@@ -67,6 +68,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'src/knowledge': ['zod', 'node:crypto'],
   'src/runtime': ['zod', 'node:util'],
   'src/activities': ['zod', 'node:timers/promises'],
+  'src/testing': [],
   machines: ['zod', 'xstate'],
   streams: [],
 };
