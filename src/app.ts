@@ -51,9 +51,9 @@ import type { DependencyObserver, Log } from './runtime/ports.ts';
 import { RunControl } from './runtime/run-control.ts';
 import { ScheduleBook } from './runtime/schedule-book.ts';
 import { ScheduleDesk } from './runtime/schedule-desk.ts';
-import { ScheduleWriter } from './runtime/schedule-writer.ts';
 import { ScheduleInspection } from './runtime/schedule-inspection.ts';
 import { ScheduleOperations } from './runtime/schedule-operations.ts';
+import { ScheduleWriter } from './runtime/schedule-writer.ts';
 import { Scheduler } from './runtime/scheduler.ts';
 
 /** While stopping. Docker kills after ten seconds. */

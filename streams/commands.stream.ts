@@ -42,7 +42,8 @@ export type CommandAddress =
 export function parseCommandSubject(subject: string): CommandAddress | undefined {
   const tokens = subject.split('.');
   const [root, type, verb, rest] = tokens;
-  if (tokens.length === 3 && root === 'cmd' && type === 'schedule' && isSafeToken(verb!)) return { kind: 'schedule', schedule: verb as ScheduleId };
+  if (tokens.length === 3 && root === 'cmd' && type === 'schedule' && isSafeToken(verb!))
+    return { kind: 'schedule', schedule: verb as ScheduleId };
   if (tokens.length !== 4 || root !== 'cmd' || !isSafeToken(type!) || !isSafeToken(rest!)) return undefined;
   const jobType = type as JobTypeId;
   if (verb === 'signal' || verb === 'wake') return { kind: verb, jobType, runId: rest as RunId };

@@ -16,6 +16,14 @@ export function count(text: string): number {
   return Number(text);
 }
 
+/** Whole numbers from 0. */
+export const upTo =
+  (most: number) =>
+  (text: string): number => {
+    if (!/^\d{1,9}$/.test(text) || Number(text) > most) throw new InvalidArgumentError(`It must be a whole number from 0 to ${most}.`);
+    return Number(text);
+  };
+
 /** For times to wait: a day at most. */
 export function seconds(text: string): number {
   if (!/^\d{1,5}(\.\d{1,3})?$/.test(text) || Number(text) > 86_400) throw new InvalidArgumentError('It must be seconds, from 0 to 86400.');

@@ -15,7 +15,12 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof NotFoundError) return EXIT.notFound;
   if (error instanceof ConflictError) return EXIT.conflict;
   if (error instanceof InvalidCommandError && error.code === 'QUEUE_TIMEOUT') return EXIT.failed; // nothing was wrong with the call
-  if (error instanceof InvalidIdError || error instanceof InvalidCommandError || error instanceof InvalidScheduleError || error instanceof ConfigError)
+  if (
+    error instanceof InvalidIdError ||
+    error instanceof InvalidCommandError ||
+    error instanceof InvalidScheduleError ||
+    error instanceof ConfigError
+  )
     return EXIT.usage;
   return EXIT.failed;
 }

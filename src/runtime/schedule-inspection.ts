@@ -95,7 +95,11 @@ export class ScheduleInspection {
    * @param onRow Told one by one: a ledger may be long.
    * @throws as {@link describe}
    */
-  async ledger(id: ScheduleId, span: { since?: Instant | undefined; until?: Instant | undefined }, onRow: (row: LedgerRow) => void): Promise<void> {
+  async ledger(
+    id: ScheduleId,
+    span: { since?: Instant | undefined; until?: Instant | undefined },
+    onRow: (row: LedgerRow) => void,
+  ): Promise<void> {
     const { since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = span;
     let known = false;
     await this.#options.schedules.read(id, ({ bytes }) => {

@@ -1,5 +1,12 @@
 /** What people and programs can ask of schedules, and have done to them: any process carries it out, here it is asked for and awaited. */
-import { type AlmanacError, ConflictError, CorruptEventError, commandErrorOf, InvalidCommandError, NotFoundError } from '../domain/errors.ts';
+import {
+  type AlmanacError,
+  ConflictError,
+  CorruptEventError,
+  commandErrorOf,
+  InvalidCommandError,
+  NotFoundError,
+} from '../domain/errors.ts';
 import { type Instant, type JobTypeId, type RunId, type ScheduleId, scheduleId } from '../domain/ids.ts';
 import { type JobType, jobTypeOf, type Lane, laneLimits, noSuchLane } from '../domain/job-type.ts';
 import type { Actor } from '../domain/run-event.ts';
@@ -146,7 +153,15 @@ export class ScheduleOperations {
   #change(id: ScheduleId, before: ScheduleState | undefined, command: Command, request: ScheduleRequest): Promise<ChangedSchedule> {
     const { clock, timeZone } = this.#options;
     parseScheduleCommand(Buffer.from(JSON.stringify(command)));
-    const facts = { id, timeZone, now: clock.now(), ended: new Map(), suspensions: [], owner: 'operator', triggeredRun: id as never } as const;
+    const facts = {
+      id,
+      timeZone,
+      now: clock.now(),
+      ended: new Map(),
+      suspensions: [],
+      owner: 'operator',
+      triggeredRun: id as never,
+    } as const;
     const after = changeSchedule(before, command, facts)?.state ?? before!;
     if (command.do === 'create' || command.do === 'update') this.#checkJob(after.spec);
     const speaks = command.do === 'create' || command.do === 'update';

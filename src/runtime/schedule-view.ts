@@ -44,7 +44,12 @@ export interface LedgerRow {
 export interface ScheduleDescription extends Omit<ScheduleView, 'running'> {
   readonly next10: readonly { readonly dueAt: string; readonly local: string; readonly notes: readonly string[] }[];
   readonly spec: Omit<ScheduleSpec, 'timing' | 'jobType'> & { readonly timing: WrittenTiming };
-  readonly running: readonly { readonly runId: RunId; readonly dueAt: string; readonly state: string | null; readonly outcome: string | null }[];
+  readonly running: readonly {
+    readonly runId: RunId;
+    readonly dueAt: string;
+    readonly state: string | null;
+    readonly outcome: string | null;
+  }[];
   /** The last occurrence that was decided about in the time that is counted, and its run, as it is now. */
   readonly last: (LedgerRow & { readonly outcome: string | null }) | null;
   /** How many occurrences had which fate; stretches are counted as such, for nobody has counted what is in them. */

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { JetStreamManager } from '@nats-io/jetstream';
-import { commands, DUPLICATE_WINDOW_MS, scheduleCommandSubject, signalSubject, startSubject, wakeSubject } from '../../../streams/commands.stream.ts';
+import {
+  commands,
+  DUPLICATE_WINDOW_MS,
+  scheduleCommandSubject,
+  signalSubject,
+  startSubject,
+  wakeSubject,
+} from '../../../streams/commands.stream.ts';
 import type { CommandSender, StartCommandMessage } from '../../runtime/ports.ts';
 import { publishConfirmed } from './publish-confirmed.ts';
 import type { Publisher, Stored } from './publisher.ts';

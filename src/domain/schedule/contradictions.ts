@@ -6,7 +6,8 @@ export function contradictions({ timing, catchUp, overlap, pauseAfterFailures }:
   const { trigger, jitterMs } = timing;
   const found: string[] = [];
   const say = (when: boolean, text: string) => when && found.push(text);
-  const gapMs = trigger.kind === 'interval' ? trigger.everyMs : trigger.kind === 'cron' ? cronCalendar(trigger.cron).shortestGapMs : undefined;
+  const gapMs =
+    trigger.kind === 'interval' ? trigger.everyMs : trigger.kind === 'cron' ? cronCalendar(trigger.cron).shortestGapMs : undefined;
   say(
     catchUp.policy === 'all' && overlap === 'skip',
     `catch-up all with overlap skip: of several that are caught up, each that comes while the one before it runs is skipped; buffer-all keeps them`,

@@ -40,7 +40,14 @@ export function findingsOf({ schedules, collisions, meetings, overlaps, clockDay
       return { rule: 'same-job', risk: true, schedules: ids, count, first, text };
     }),
     ...collisions.map(({ schedules: ids, count, first }): Finding => {
-      return { rule: 'collision', risk: true, schedules: ids, count, first, text: `${times(count)} ${ids.join(', ')} start in the same minute` };
+      return {
+        rule: 'collision',
+        risk: true,
+        schedules: ids,
+        count,
+        first,
+        text: `${times(count)} ${ids.join(', ')} start in the same minute`,
+      };
     }),
     ...clockDays.flatMap(({ timeZone, change, affected }) =>
       affected.map(({ schedule, effect, count, first }): Finding => {

@@ -1,6 +1,6 @@
 /** What to look at in a simulation before it happens: collisions, runs that meet, changes of the clocks. */
 import { type Instant, instant, type JobTypeId, type ScheduleId } from '../ids.ts';
-import { changeText, clockChanges, type ClockEffect, effectsOf } from './clock-changes.ts';
+import { type ClockEffect, changeText, clockChanges, effectsOf } from './clock-changes.ts';
 import type { ScheduleState } from './schedule.ts';
 import { type SimulatedSchedule, type SimulatedStart, type SimulateOptions, simulate } from './simulate.ts';
 
@@ -35,7 +35,12 @@ export interface ClockDay {
   readonly at: Instant;
   readonly change: string;
   /** Schedules with occurrences that the change moves, leaves out, or that it makes come twice. */
-  readonly affected: readonly { readonly schedule: ScheduleId; readonly effect: ClockEffect; readonly count: number; readonly first: Instant }[];
+  readonly affected: readonly {
+    readonly schedule: ScheduleId;
+    readonly effect: ClockEffect;
+    readonly count: number;
+    readonly first: Instant;
+  }[];
 }
 export interface Forecast {
   readonly schedules: readonly SimulatedSchedule[];
@@ -98,7 +103,11 @@ function meetingsOf(starts: readonly SimulatedStart[]): Meeting[] {
   return found;
 }
 
-function countIn(groups: Map<string, { schedules: ScheduleId[]; count: number; first: Instant }>, schedules: ScheduleId[], at: Instant): void {
+function countIn(
+  groups: Map<string, { schedules: ScheduleId[]; count: number; first: Instant }>,
+  schedules: ScheduleId[],
+  at: Instant,
+): void {
   const group = groups.get(schedules.join(' '));
   if (group === undefined) groups.set(schedules.join(' '), { schedules, count: 1, first: at });
   else group.count++;

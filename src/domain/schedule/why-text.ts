@@ -44,7 +44,8 @@ function decisionLines(decided: DecidedAs, when: (at: Instant) => string, runs: 
   const lines = [`${fate}: ${RULE_TEXTS[rule]} (rule ${rule})`, `decided at ${when(at)}${late}, by ${source}${whoText(actor)}`];
   if (stretch) lines.push(`together with all others from ${when(stretch.from)} to ${when(stretch.to)}, which were too many to list`);
   if (runId !== undefined) lines.push(runText(runId, runs));
-  if (because !== undefined) lines.push(`${fate === 'coalesced' || rule === 'superseded' ? 'for it' : 'in its way'}: ${runText(because, runs)}`);
+  if (because !== undefined)
+    lines.push(`${fate === 'coalesced' || rule === 'superseded' ? 'for it' : 'in its way'}: ${runText(because, runs)}`);
   return lines;
 }
 
@@ -80,7 +81,9 @@ function openText(open: Open, when: (at: Instant) => string, runs: ReadonlyMap<R
     case 'jitter':
       return `undecided: jitter puts it off until ${when(open.until)}`;
     case 'over':
-      return open.status === 'deleted' ? 'nothing: a schedule that is deleted starts nothing' : `nothing: the schedule is ${madeText(open.by, when)}`;
+      return open.status === 'deleted'
+        ? 'nothing: a schedule that is deleted starts nothing'
+        : `nothing: the schedule is ${madeText(open.by, when)}`;
     case 'late':
       return `undecided for ${durationText(open.lateMs)}: no process that runs schedules is there, or it cannot write to the log; almanac start runs one`;
     case 'unrecorded':

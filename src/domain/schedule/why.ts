@@ -126,7 +126,7 @@ export class Inquiry {
     for (const { from, to, fate, rule, because } of stretches) {
       if (meant < from || meant > to) continue;
       const excluded = isExcluded(timing, meant);
-      const decided = excluded ? { fate: 'excluded', rule: 'calendar' } as const : { fate, rule, ...(because && { because }) };
+      const decided = excluded ? ({ fate: 'excluded', rule: 'calendar' } as const) : { fate, rule, ...(because && { because }) };
       this.#decisions.push({ ...decided, ...told, lateMs: undefined, stretch: { from, to } });
       this.#named = meant;
     }
