@@ -28,7 +28,7 @@ export async function simulate({ days, from = systemClock.now(), tz, limit, outp
   const timeZone = tz ?? configOf(command).timeZone;
   const problem = timeZoneProblem(timeZone);
   if (problem !== undefined) throw new ConfigError(`--tz: ${problem}`);
-  const until = (from + days * DAY_MS) as Instant;
+  const until = (from + days * DAY_MS - 1) as Instant;
   const outlook = await withClient(command, ({ inspection }) => inspection.outlook({ from, until }));
   const findings = findingsOf(outlook);
   if (findings.some(({ risk }) => risk)) process.exitCode = EXIT.failed;
@@ -69,7 +69,8 @@ async function printTables({ outlook, findings, starts, total, timeZone }: Shown
     if (affected.length === 0) await write(`\nIn ${zone} ${change} at ${iso(at)}: no schedule is affected.\n`);
   }
   await write('\n');
-  for (const { risk, text, first } of findings.slice(0, limit)) await write(`${risk ? 'risk' : 'note'}  ${text}, first at ${iso(first)}\n`);
+  for (const { risk, text, first } of findings.slice(0, limit))
+    await write(`${risk ? `risk  ${text}, first at ${iso(first)}` : `note  ${text}`}\n`);
   if (findings.length > limit) await write(`… and ${findings.length - limit} more\n`);
   if (findings.length === 0) await write('No risks.\n');
 }

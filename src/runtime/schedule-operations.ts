@@ -87,7 +87,7 @@ export class ScheduleOperations {
    * @throws {ConflictError} There is such a schedule already, and it is another one.
    * @throws {InvalidScheduleError} Of the timing, and {@link InvalidCommandError} of the rest: it says what to write instead.
    */
-  create(id: ScheduleId, change: ScheduleChange, request: ScheduleRequest): Promise<ChangedSchedule> {
+  async create(id: ScheduleId, change: ScheduleChange, request: ScheduleRequest): Promise<ChangedSchedule> {
     const { timing, ...rest } = change;
     const spec: SpecChange = { ...rest, ...(timing && { timing: { ...changedTiming(undefined, timing) } }) };
     return this.#change(id, undefined, { do: 'create', spec, actor: request.actor }, request);
@@ -150,7 +150,7 @@ export class ScheduleOperations {
   }
 
   /** Whatever would be refused is refused here, before anything is sent. */
-  #change(id: ScheduleId, before: ScheduleState | undefined, command: Command, request: ScheduleRequest): Promise<ChangedSchedule> {
+  async #change(id: ScheduleId, before: ScheduleState | undefined, command: Command, request: ScheduleRequest): Promise<ChangedSchedule> {
     const { clock, timeZone } = this.#options;
     parseScheduleCommand(Buffer.from(JSON.stringify(command)));
     const facts = {
@@ -163,9 +163,9 @@ export class ScheduleOperations {
       triggeredRun: id as never,
     } as const;
     const after = changeSchedule(before, command, facts)?.state ?? before!;
-    if (command.do === 'create' || command.do === 'update') this.#checkJob(after.spec);
-    const speaks = command.do === 'create' || command.do === 'update';
-    return this.#send(id, before, command, request, speaks ? contradictions(after.spec) : []);
+    const saysWhat = command.do === 'create' || command.do === 'update';
+    if (saysWhat) this.#checkJob(after.spec);
+    return this.#send(id, before, command, request, saysWhat ? contradictions(after.spec) : []);
   }
 
   #checkJob({ jobType, lane, input }: ScheduleSpec): void {

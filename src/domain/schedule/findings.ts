@@ -63,7 +63,9 @@ export function findingsOf({ schedules, collisions, meetings, overlaps, clockDay
     if (starts.length > 0 && starts[0]!.startsAt === starts[0]!.endsAt) {
       note('unmeasured', `how long runs of ${state.spec.jobType} last is not known: ${state.id} is taken to start runs that end at once`);
     }
-    if (isCutShort) note('cut-short', `${state.id} is due very often: only the first ${starts.length} starts were looked at`);
+    if (isCutShort) {
+      note('cut-short', `of ${state.id} only the first ${starts.length} starts were looked at: there are too many occurrences`);
+    }
   }
   return found.sort((a, b) => Number(b.risk) - Number(a.risk));
 }

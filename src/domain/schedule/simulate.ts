@@ -14,7 +14,7 @@ export interface SimulateOptions {
   readonly until: Instant;
   /** How long a run of that job type lasts, in milliseconds; undefined: nobody knows, and it is taken to end at once. */
   readonly durationMs: (jobType: JobTypeId) => number | undefined;
-  /** Decisions about one schedule, at most. @default 5,000 */
+  /** Decisions about one schedule, at most. @default 50,000 */
   readonly mostOfOne?: number;
   /** Decisions about all of them together, at most. @default 200,000 */
   readonly mostOfAll?: number;
@@ -43,7 +43,7 @@ export interface SimulatedSchedule {
 export function simulate(states: readonly ScheduleState[], options: SimulateOptions): SimulatedSchedule[] {
   let left = options.mostOfAll ?? 200_000;
   return states.map((state) => {
-    const played = play(state, options, Math.min(left, options.mostOfOne ?? 5_000));
+    const played = play(state, options, Math.min(left, options.mostOfOne ?? 50_000));
     left -= played.decisions;
     return played.schedule;
   });
