@@ -57,6 +57,8 @@ import type { DependencyObserver, Log } from './runtime/ports.ts';
 import { RunControl } from './runtime/run-control.ts';
 import { ScheduleBook } from './runtime/schedule-book.ts';
 import { ScheduleDesk } from './runtime/schedule-desk.ts';
+import { ScheduleInspection } from './runtime/schedule-inspection.ts';
+import { ScheduleOperations } from './runtime/schedule-operations.ts';
 import { ScheduleWriter } from './runtime/schedule-writer.ts';
 import { Scheduler } from './runtime/scheduler.ts';
 import { StandstillKeeper } from './runtime/standstill-keeper.ts';
@@ -201,6 +203,8 @@ export interface Client {
   readonly operations: Operations;
   readonly control: RunControl;
   readonly deadLetters: DeadLetterOperations;
+  readonly schedules: ScheduleOperations;
+  readonly inspection: ScheduleInspection;
   close(): Promise<void>;
 }
 
@@ -222,6 +226,7 @@ export async function openClient(config: Config): Promise<Client> {
     operations: operationsOn(connection, manager, publisher),
     control: controlOn(connection, manager, publisher),
     deadLetters: new DeadLetterOperations(natsDeadLetterBox({ connection, manager, publisher, source }), systemClock),
+    ...schedulesOn(connection, manager, publisher, config),
     async close() {
       publisher.close();
       await disconnect(connection);
@@ -237,6 +242,18 @@ const operationsOn = (connection: NatsConnection, manager: JetStreamManager, pub
     commands: natsCommandSender(publisher, manager),
     replies: natsReplyBox(connection),
   });
+
+function schedulesOn(connection: NatsConnection, manager: JetStreamManager, publisher: Publisher, { timeZone }: Config) {
+  const parts = {
+    schedules: natsScheduleLog(connection, publisher, manager),
+    runs: natsRunLog(publisher, manager),
+    history: natsRunHistory(connection, manager),
+    clock: systemClock,
+  };
+  const commands = natsCommandSender(publisher, manager);
+  const schedules = new ScheduleOperations({ ...parts, jobTypes, commands, replies: natsReplyBox(connection), timeZone });
+  return { schedules, inspection: new ScheduleInspection({ ...parts, operations: schedules }) };
+}
 
 /** The libraries are loaded here, because commands that only ask need none of them. */
 async function activityMakers(

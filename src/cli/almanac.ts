@@ -5,7 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { DEAD_LETTER_ORIGINS } from '../domain/dead-letter.ts';
 import { jobTypeId, runId } from '../domain/ids.ts';
 import { LANES } from '../domain/job-type.ts';
-import { count, json, letterId, letterIds, payload, runIds, seconds, time } from './arguments.ts';
+import { count, duration, json, letterId, letterIds, payload, runIds, seconds, time } from './arguments.ts';
 import { dlqDrop } from './dlq-drop.ts';
 import { dlqList } from './dlq-list.ts';
 import { dlqRedrive } from './dlq-redrive.ts';
@@ -26,6 +26,7 @@ import { runResume } from './run-resume.ts';
 import { runRetry } from './run-retry.ts';
 import { runSignal } from './run-signal.ts';
 import { runStart } from './run-start.ts';
+import { addScheduleCommands } from './schedule-commands.ts';
 import { start } from './start.ts';
 
 const program = new Command('almanac')
@@ -80,7 +81,13 @@ runs
   )
   .option('--why <text>', 'recorded with the run')
   .addOption(new Option('--lane <lane>', 'of those that almanac job list shows for the job type (default: normal)').choices(LANES))
-  .option('--wait', 'wait until the run has ended; exit code 1 when it failed')
+  .addOption(new Option('--wait', 'wait until the run has ended; exit code 1 when it failed').conflicts(['at', 'in']))
+  .addOption(
+    new Option('--at <time>', 'not now but then, ISO 8601: survives restarts, almanac schedule delete calls it off')
+      .argParser(time)
+      .conflicts('in'),
+  )
+  .addOption(new Option('--in <duration>', 'not now but so much later, e.g. 10m').argParser(duration))
   .addOption(format())
   .action(runStart);
 runs
@@ -148,6 +155,8 @@ controlled(
     .argument('<type>', 'of the event')
     .addOption(new Option('--payload <json>', 'what the event says beside its type, a JSON object').argParser(payload).default({}, '{}')),
 ).action(runSignal);
+
+addScheduleCommands(program);
 
 const letters = program
   .command('dlq')

@@ -1,6 +1,6 @@
 /** What is typed after an option or a command, as the value it stands for. Commander names the option when one of these refuses. */
 import { InvalidArgumentError } from 'commander';
-import { type Instant, instant, type RunId, runId } from '../domain/ids.ts';
+import { type Instant, instant, type RunId, runId, type ScheduleId, scheduleId } from '../domain/ids.ts';
 
 const TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/;
 
@@ -16,11 +16,30 @@ export function count(text: string): number {
   return Number(text);
 }
 
+/** Whole numbers from 0. */
+export const upTo =
+  (most: number) =>
+  (text: string): number => {
+    if (!/^\d{1,9}$/.test(text) || Number(text) > most) throw new InvalidArgumentError(`It must be a whole number from 0 to ${most}.`);
+    return Number(text);
+  };
+
 /** For times to wait: a day at most. */
 export function seconds(text: string): number {
   if (!/^\d{1,5}(\.\d{1,3})?$/.test(text) || Number(text) > 86_400) throw new InvalidArgumentError('It must be seconds, from 0 to 86400.');
   return Number(text);
 }
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `10m`, `1h30m`, `90s`: in milliseconds. */
+export function duration(text: string): number {
+  if (!/^(\d{1,9}(ms|[smhd]))+$/.test(text)) throw new InvalidArgumentError('Write it like 90s, 10m, 1h30m or 2d.');
+  return [...text.matchAll(/(\d+)(ms|[smhd])/g)].reduce((sum, [, count, unit]) => sum + Number(count) * UNITS_MS[unit!]!, 0);
+}
+
+/** As {@link time}; `none` takes it away. */
+export const timeOrNone = (text: string): Instant | null => (text === 'none' ? null : time(text));
 
 /** Commander hands over what it has collected so far. */
 export function runIds(text: string, before: readonly RunId[] = []): RunId[] {
@@ -30,6 +49,11 @@ export function runIds(text: string, before: readonly RunId[] = []): RunId[] {
 /** As {@link runIds}. */
 export function letterIds(text: string, before: readonly number[] = []): number[] {
   return [...before, letterId(text)];
+}
+
+/** As {@link runIds}. */
+export function scheduleIds(text: string, before: readonly ScheduleId[] = []): ScheduleId[] {
+  return [...before, scheduleId(text)];
 }
 
 export function letterId(text: string): number {

@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
 import { ulid } from 'ulid';
+import { systemClock } from '../adapters/system/clock.ts';
 import { userName } from '../adapters/system/identity.ts';
 import { InvalidCommandError } from '../domain/errors.ts';
-import { type JobTypeId, type RunId, runId } from '../domain/ids.ts';
+import { type Instant, instant, type JobTypeId, type RunId, runId } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
 import { isFailure } from '../domain/outcome.ts';
 import { EXIT } from './exit-codes.ts';
 import { type Format, printOne } from './output.ts';
 import { progressLine } from './progress-line.ts';
+import { startLater } from './run-start-later.ts';
 import { withOperations } from './session.ts';
 
 interface Options {
@@ -16,10 +18,14 @@ interface Options {
   why?: string;
   lane?: Lane;
   wait?: true;
+  at?: Instant;
+  /** Milliseconds. */
+  in?: number;
   output: Format;
 }
 
-export async function runStart(jobType: JobTypeId, { input, key, why, lane, wait, output }: Options, command: Command): Promise<void> {
+export async function runStart(jobType: JobTypeId, options: Options, command: Command): Promise<void> {
+  const { input, key, why, lane, wait, output } = options;
   const start = {
     jobType,
     runId: key ?? runId(ulid().toLowerCase()),
@@ -27,6 +33,8 @@ export async function runStart(jobType: JobTypeId, { input, key, why, lane, wait
     ...(lane && { lane }),
     actor: { who: `cli:${userName()}`, ...(why && { why }) },
   };
+  const at = options.in === undefined ? options.at : instant(systemClock.now() + options.in);
+  if (at !== undefined) return startLater(at, start, output, command).catch(explain);
   await withOperations(command, async (operations) => {
     if (!wait) {
       const { existed } = await operations.startRun(start).catch(explain);

@@ -6,6 +6,7 @@ import type { Instant, JobTypeId, RunId, ScheduleId, Sequence } from '../domain/
 import type { Lane } from '../domain/job-type.ts';
 import type { Rate } from '../domain/rate-limit.ts';
 import type { Actor, Parent, RunEvent } from '../domain/run-event.ts';
+import type { ScheduleCommand } from '../domain/schedule/schedule-command.ts';
 import type { StandstillState } from '../domain/schedule/standstill.ts';
 import type { Signal } from '../domain/signal.ts';
 import type { FeedSlots } from './slot-pool.ts';
@@ -269,6 +270,8 @@ export interface CommandSender {
   wake(run: RunAddress, wake: Wake): Promise<void>;
   /** @param signal.messageId Makes sending twice harmless. @default none. Throws as `start`. */
   signal(run: RunAddress, signal: SignalMessage): Promise<void>;
+  /** A change of a schedule, or a run of it now. Throws as `start`. */
+  schedule(schedule: ScheduleId, command: ScheduleCommand, options?: { replyTo?: string }): Promise<void>;
   /** Where start commands of that job type and lane are sent. */
   startSubject(jobType: JobTypeId, lane?: Lane): string;
 }
@@ -342,8 +345,8 @@ export interface ScheduleLog {
   follow(signal: AbortSignal, onEvent: (stored: StoredScheduleEvent) => void): Promise<{ readonly ended: Promise<void> }>;
   /** From the leader. */
   last(schedule: ScheduleId): Promise<StoredScheduleEvent | undefined>;
-  /** From the first one to the last one there is. */
-  read(schedule: ScheduleId, onEvent: (stored: StoredScheduleEvent) => void): Promise<void>;
+  /** From the first one to the last one there is. @param since Only those stored then or later, by the clock of the server. */
+  read(schedule: ScheduleId, onEvent: (stored: StoredScheduleEvent) => void, since?: Instant): Promise<void>;
   /** @param expected 0 for a schedule without history. Throws as {@link RunLog.append}. */
   append(schedule: ScheduleId, eventId: string, bytes: Uint8Array, expected: Sequence): Promise<Sequence>;
 }

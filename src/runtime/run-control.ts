@@ -1,11 +1,12 @@
 /** What people do to runs: cancel, pause, send events, try again. Whoever knows the job type carries it out; here it is asked for and awaited. */
 import { type AlmanacError, ConflictError, commandErrorOf, NotFoundError } from '../domain/errors.ts';
-import type { Instant, JobTypeId, RunId } from '../domain/ids.ts';
+import type { JobTypeId, RunId } from '../domain/ids.ts';
 import type { JobType } from '../domain/job-type.ts';
 import { isFailure } from '../domain/outcome.ts';
 import type { Actor } from '../domain/run-event.ts';
 import { CANCEL, parseSignal, RETRY, type Signal } from '../domain/signal.ts';
 import { outcomeOf } from '../domain/statechart/snapshot.ts';
+import { ask } from './ask.ts';
 import type { Clock, CommandSender, QueuedStarts, ReplyBox, RunAddress, RunHistory, RunLog, StoredRunEvent } from './ports.ts';
 import { viewOf } from './run-view.ts';
 import { queuedRunId } from './start-request.ts';
@@ -111,25 +112,9 @@ export class RunControl {
     answer: (replies: OpenReplies, signal: AbortSignal) => Promise<NewState>,
   ): Promise<ControlledRun> {
     const { jobType, runId, last } = run;
-    const { clock, replies } = this.#options;
-    const answers = replies.open(jobType, runId, () => {});
-    const done = new AbortController();
-    const { promise: late, resolve } = Promise.withResolvers<undefined>();
-    let cancel: (() => void) | undefined;
-    try {
-      await send(answers.address);
-      cancel = clock.wakeAt((clock.now() + timeoutMs) as Instant, () => resolve(undefined));
-      const refused = answers.rejection.then(({ code, reason }) => {
-        throw refusalOf(code, reason);
-      });
-      const now = await Promise.race([late, refused, ...(timeoutMs > 0 ? [answer(answers, done.signal)] : [])]);
-      const { state, outcome } = now ?? (last === undefined ? { state: null, outcome: null } : viewOf(last, undefined));
-      return { id: runId, jobType, state, outcome, answered: now !== undefined };
-    } finally {
-      cancel?.();
-      done.abort();
-      answers.close();
-    }
+    const now = await ask(this.#options, { jobType, runId, timeoutMs, send, answer, refusalOf });
+    const { state, outcome } = now ?? (last === undefined ? { state: null, outcome: null } : viewOf(last, undefined));
+    return { id: runId, jobType, state, outcome, answered: now !== undefined };
   }
 
   /** Whoever does it: two people may want it at once, and the run begins anew once. */

@@ -9,9 +9,9 @@ export class RecordedLedger {
   #previous: string | null = null;
 
   /** To the state as a replica reads it that starts now. */
-  store({ type, at, actor, state, entries, stretches }: RehearsedDecision): ScheduleState {
+  store({ type, at, actor, state, entries, stretches, effects }: RehearsedDecision): ScheduleState {
     const stored = state as ScheduleEvent['data']['state'];
-    const data = { ...(actor && { actor }), entries: [...entries], stretches: [...stretches], state: stored, previous: this.#previous };
+    const data = { ...(actor && { actor }), entries, stretches, effects, state: stored, previous: this.#previous };
     const bytes = scheduleEventBytes({ id: `event-${this.events.length + 1}`, source: '/almanac/test', type, at, data });
     const event = parseScheduleEvent(bytes);
     this.events.push(event);

@@ -204,6 +204,7 @@ export class RunKeeper {
           if (this.#holder === undefined) goOn(); // one that does not stand any more finds a run that has ended, or sleeps
         });
       },
+      schedule: () => Promise.reject(new TypeError('a run tells schedules nothing')),
       startSubject: (jobType) => `cmd.${jobType}.start.normal`,
     };
   }

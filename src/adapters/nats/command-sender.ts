@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { JetStreamManager } from '@nats-io/jetstream';
-import { commands, DUPLICATE_WINDOW_MS, signalSubject, startSubject, wakeSubject } from '../../../streams/commands.stream.ts';
+import {
+  commands,
+  DUPLICATE_WINDOW_MS,
+  scheduleCommandSubject,
+  signalSubject,
+  startSubject,
+  wakeSubject,
+} from '../../../streams/commands.stream.ts';
 import type { CommandSender, StartCommandMessage } from '../../runtime/ports.ts';
 import { publishConfirmed } from './publish-confirmed.ts';
 import type { Publisher, Stored } from './publisher.ts';
@@ -42,6 +49,9 @@ export function natsCommandSender(publisher: Publisher, manager: JetStreamManage
       // A run is parked again and again until the same time, and one wake is enough. An earlier one that its repeat would meet still waits.
       const messageId = wake.forMs > 2 * DUPLICATE_WINDOW_MS ? `${jobType}/${runId}/wake/${wake.until}` : undefined;
       await send({ subject: wakeSubject(jobType, runId), body: wake, messageId });
+    },
+    async schedule(schedule, body, { replyTo } = {}) {
+      await send({ subject: scheduleCommandSubject(schedule), body, replyTo });
     },
     startSubject,
     async signal({ jobType, runId }, { event, actor, optional, messageId, replyTo }) {

@@ -10,7 +10,7 @@ import type { Publisher } from './publisher.ts';
 
 export function natsScheduleLog(connection: NatsConnection, publisher: Publisher, manager: JetStreamManager): ScheduleLog {
   const read = (
-    what: Pick<OrderedRead, 'subject' | 'lastPerSubject' | 'after' | 'follow'>,
+    what: Pick<OrderedRead, 'subject' | 'lastPerSubject' | 'after' | 'since' | 'follow'>,
     onEvent: (stored: StoredScheduleEvent) => void,
   ) =>
     readOrdered(connection, manager, { stream: events.name, ...what }, ({ subject, data, position }) => {
@@ -37,7 +37,8 @@ export function natsScheduleLog(connection: NatsConnection, publisher: Publisher
         ? undefined
         : { id, sequence: message.seq as Sequence, storedAt: message.time.getTime() as Instant, bytes: message.data };
     },
-    read: (id, onEvent) => read({ subject: scheduleEventSubject(id) }, onEvent),
+    read: (id, onEvent, since) =>
+      read({ subject: scheduleEventSubject(id), since: since === undefined ? undefined : new Date(since).toISOString() }, onEvent),
     append: (id, eventId, bytes, expected) =>
       appendConfirmed(publisher, manager, { subject: scheduleEventSubject(id), eventId, bytes, expected }),
   };
