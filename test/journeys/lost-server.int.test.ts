@@ -1,4 +1,5 @@
 /** The server dies under the program, with it, or before it. */
+import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expect, it, onTestFinished } from 'vitest';
 import { openClient } from '../../src/app.ts';
@@ -26,12 +27,17 @@ async function client(settings: Record<string, string>) {
   return opened.operations;
 }
 
-/** Resolves when the run enters the state. Subscribe before it can. */
-async function entering(url: string, run: RunId, state: string): Promise<void> {
+/** Resolves when the run has entered the state, perhaps a moment ago. */
+async function entering(url: string, run: RunId, state: 'reconciling' | 'validatingReferences'): Promise<void> {
   const connection = await connect({ servers: url });
+  const subject = `evt.run.*.${run}`;
+  const isThere = ({ data: { to } }: { data: { to: string } }) => to === state || to === 'validatingReferences';
   try {
-    for await (const message of connection.subscribe(`evt.run.*.${run}`))
-      if (message.json<{ data: { to: string } }>().data.to === state) return;
+    const events = connection.subscribe(subject);
+    await connection.flush();
+    const last = await (await jetstreamManager(connection)).streams.getMessage('EVENTS', { last_by_subj: subject });
+    if (last !== null && isThere(last.json())) return;
+    for await (const message of events) if (isThere(message.json())) return;
   } finally {
     await connection.close();
   }

@@ -1,5 +1,4 @@
 /** Finds a NATS Server binary, or gets one. `NATS_URL`, which makes all of this unnecessary, is the caller's to decide. */
-
 import { defaultCacheDir, withInstallLock } from './cache.ts';
 import { NatsServerNotFoundError, UnusableNatsServerError } from './errors.ts';
 import type { Requirement, Search, Source, SourceName } from './source.ts';

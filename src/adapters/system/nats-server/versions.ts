@@ -1,5 +1,4 @@
 /** Which versions of NATS Server will do, and how to ask a binary for its own. */
-
 import { run } from './command.ts';
 import { UnsupportedNatsServerError } from './errors.ts';
 import type { Requirement } from './source.ts';
