@@ -40,6 +40,8 @@ describe('a setting comes from', () => {
       schedules: { 'vault-sync': { enabled: true, cron: undefined } },
       policyDefaults: { maxAttempts: 4, attemptTimeoutMs: 3_600_000 },
       metrics: { enabled: true, host: '127.0.0.1', port: 9464 },
+      automationPause: false,
+      clarifaiConfig: { path: undefined, settingsPath: undefined },
       logLevel: 'info',
       environment: { NATS_SERVER: undefined },
     });

@@ -91,7 +91,7 @@ describe('a mistake in the command line ends with 2 and says what was wrong:', (
     ['a schedule that is no id', 'schedule pause Nightly!', '"Nightly!" cannot be a schedule id'],
     ['an update that says nothing', 'schedule update nightly', 'say what is to change'],
     ['neither a schedule nor a pattern', 'schedule next', 'name a schedule, or a pattern'],
-    ['a pattern that is none', 'schedule next --cron nightly', '"nightly" has 1 fields'],
+    ['a pattern that is none', 'schedule next --cron nightly', '"nightly": it has 1 field, not 5 or 6: write minute, hour,'],
     ['a zone that is none', 'schedule next --every 10m --tz Berlin', 'Europe/Berlin'],
     ['an instant that is missing', 'why nightly', "required option '--at <time>'"],
     ['a start at two times', 'run start vault-sync --at 2027-01-01 --in 10m', 'cannot be used with'],

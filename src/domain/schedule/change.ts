@@ -1,5 +1,5 @@
 /** What a command makes of a schedule. */
-import { InvalidCommandError } from '../errors.ts';
+import { InvalidCommandError, InvalidScheduleError } from '../errors.ts';
 import type { Instant, RunId, ScheduleId } from '../ids.ts';
 import type { Actor } from '../run-event.ts';
 import { type DueFacts, decideRest, decideTriggered, type Verdict } from './due.ts';
@@ -26,7 +26,8 @@ const ONE_SHOT_WINDOW_MS = 366 * 24 * 3_600_000;
 /**
  * Undefined: it is so already.
  * @throws {InvalidCommandError} There is no such schedule (SCHEDULE_UNKNOWN), it is another one than whoever sent the command knows
- * (SCHEDULE_CONFLICT), or what it is to be cannot be (SCHEDULE_INVALID).
+ * (SCHEDULE_CONFLICT), or what it is to be cannot be (COMMAND_INVALID).
+ * @throws {InvalidScheduleError} Its time cannot be.
  */
 export function changeSchedule(
   before: ScheduleState | undefined,
@@ -62,8 +63,9 @@ export function changeSchedule(
   }
 }
 
-function create(before: ScheduleState | undefined, change: SpecChange, { id, now, timeZone, owner }: ChangeFacts): Change | undefined {
-  const spec = specOf(undefined, change, { now, timeZone });
+function create(before: ScheduleState | undefined, change: SpecChange, facts: ChangeFacts): Change | undefined {
+  const { id, now, owner } = facts;
+  const spec = specOf(undefined, change, facts);
   const exists = before !== undefined && before.status !== 'deleted';
   if (exists && JSON.stringify(before.spec) === JSON.stringify(spec)) return undefined;
   if (exists) throw new InvalidCommandError('SCHEDULE_CONFLICT', `schedule ${id} exists already: update it, or choose another id`);
@@ -125,13 +127,13 @@ function known(state: ScheduleState | undefined, id: ScheduleId): ScheduleState 
 }
 
 /** @throws {InvalidCommandError} Nothing says which job type, or when. */
-function specOf(before: ScheduleSpec | undefined, change: SpecChange, { timeZone }: Pick<ChangeFacts, 'now' | 'timeZone'>): ScheduleSpec {
+function specOf(before: ScheduleSpec | undefined, change: SpecChange, facts: Pick<ChangeFacts, 'id' | 'timeZone'>): ScheduleSpec {
   const jobType = change.jobType ?? before?.jobType;
-  if (jobType === undefined) throw new InvalidCommandError('COMMAND_INVALID', 'a schedule needs a job type');
+  if (jobType === undefined) throw new InvalidCommandError('COMMAND_INVALID', `schedule ${facts.id} needs a job type`);
   if (change.timing === undefined && before === undefined) {
-    throw new InvalidCommandError('COMMAND_INVALID', 'a schedule needs a timing: "cron", "everyMs" or "at"');
+    throw new InvalidCommandError('COMMAND_INVALID', `schedule ${facts.id} needs a timing: "cron", "everyMs" or "at"`);
   }
-  const timing = change.timing === undefined ? before!.timing : parseTiming(change.timing, { timeZone });
+  const timing = change.timing === undefined ? before!.timing : timingOf(change.timing, facts);
   const windowMs = timing.trigger.kind === 'once' ? ONE_SHOT_WINDOW_MS : DEFAULT_CATCH_UP.windowMs;
   const pick = <Key extends keyof ScheduleSpec>(key: Key & keyof SpecChange, otherwise: ScheduleSpec[Key]): ScheduleSpec[Key] => {
     const wanted = change[key] as ScheduleSpec[Key] | null | undefined;
@@ -153,6 +155,14 @@ function specOf(before: ScheduleSpec | undefined, change: SpecChange, { timeZone
     ...(runId && { runId }),
     ...(description && { description }),
   };
+}
+
+function timingOf(written: object, { id, timeZone }: Pick<ChangeFacts, 'id' | 'timeZone'>): ScheduleSpec['timing'] {
+  try {
+    return parseTiming(written, { timeZone });
+  } catch (cause) {
+    throw cause instanceof InvalidScheduleError ? new InvalidScheduleError(`schedule ${id}: ${cause.message}`, { cause }) : cause;
+  }
 }
 
 const stated = <Fields extends object>(fields: Fields): Partial<Fields> =>

@@ -68,7 +68,8 @@ export const cronCalendar = (cron: string): CronCalendar => calendars.get(cron, 
 
 function calendarOf(cron: string): CronCalendar {
   const fields = (NAMED[cron.toLowerCase()] ?? cron).split(' ');
-  if (fields.length !== 5 && fields.length !== 6) throw new RangeError(`there are ${fields.length} fields`);
+  if (fields.length !== 5 && fields.length !== 6)
+    throw new RangeError(`it has ${fields.length === 1 ? '1 field' : `${fields.length} fields`}, not 5 or 6`);
   const ofTime = `${fields.length === 5 ? '0 ' : ''}${fields.slice(0, -3).join(' ')}`;
   const ofDay = fields.slice(-3).join(' ');
   const times = timesKnown.get(ofTime, () => timesOfDay(ofTime));

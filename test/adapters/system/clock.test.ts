@@ -6,6 +6,8 @@ const START = Date.parse('2026-11-23T02:00:00.000Z');
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
 /** Only here: everywhere else the clock is a port. */
 beforeEach(() => void vi.useFakeTimers({ now: START, toFake: ['setTimeout', 'clearTimeout', 'Date'] }));
 afterEach(() => void vi.useRealTimers());
@@ -25,11 +27,18 @@ describe('the clock of the system', () => {
     expect(wakes).toEqual([ms]);
   });
 
-  it('calls back in another turn when the time has passed', () => {
+  it('calls back in another turn when the time has passed, without the millisecond that a timer takes', async () => {
     const { wakes } = wakeIn(-HOUR_MS);
     expect(wakes).toEqual([]);
-    vi.advanceTimersByTime(1);
-    expect(wakes).toHaveLength(1);
+    await nextTurn();
+    expect(wakes).toEqual([0]);
+  });
+
+  it('never calls back once it is cancelled before that turn', async () => {
+    const { wakes, cancel } = wakeIn(-HOUR_MS);
+    cancel();
+    await nextTurn();
+    expect(wakes).toEqual([]);
   });
 
   it('never calls back once it is cancelled, also after it has looked', () => {

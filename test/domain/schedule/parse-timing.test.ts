@@ -141,7 +141,7 @@ describe('says what to do about', () => {
   });
 
   it('all mistakes at once', () => {
-    expect(() => parse({ cron: 'x', timeZone: 'y', jitterMs: -1 })).toThrow(/fields[\s\S]*time zone[\s\S]*negative/);
+    expect(() => parse({ cron: 'x', timeZone: 'y', jitterMs: -1 })).toThrow(/1 field,[\s\S]*time zone[\s\S]*negative/);
   });
 });
 
