@@ -62,6 +62,7 @@ import { ScheduleOperations } from './runtime/schedule-operations.ts';
 import { ScheduleWriter } from './runtime/schedule-writer.ts';
 import { Scheduler } from './runtime/scheduler.ts';
 import { StandstillKeeper } from './runtime/standstill-keeper.ts';
+import { StandstillOperations } from './runtime/standstill-operations.ts';
 
 /** While stopping. Docker kills after ten seconds. */
 const ANSWERS_WITHIN_MS = 3_000;
@@ -204,6 +205,7 @@ export interface Client {
   readonly control: RunControl;
   readonly deadLetters: DeadLetterOperations;
   readonly schedules: ScheduleOperations;
+  readonly allSchedules: StandstillOperations;
   readonly inspection: ScheduleInspection;
   close(): Promise<void>;
 }
@@ -245,14 +247,20 @@ const operationsOn = (connection: NatsConnection, manager: JetStreamManager, pub
 
 function schedulesOn(connection: NatsConnection, manager: JetStreamManager, publisher: Publisher, { timeZone }: Config) {
   const parts = {
+    jobTypes,
     schedules: natsScheduleLog(connection, publisher, manager),
+    standstills: natsStandstillLog(connection, publisher, manager),
     runs: natsRunLog(publisher, manager),
     history: natsRunHistory(connection, manager),
     clock: systemClock,
   };
-  const commands = natsCommandSender(publisher, manager);
-  const schedules = new ScheduleOperations({ ...parts, jobTypes, commands, replies: natsReplyBox(connection), timeZone });
-  return { schedules, inspection: new ScheduleInspection({ ...parts, operations: schedules }) };
+  const sending = { commands: natsCommandSender(publisher, manager), replies: natsReplyBox(connection) };
+  const schedules = new ScheduleOperations({ ...parts, ...sending, timeZone });
+  return {
+    schedules,
+    allSchedules: new StandstillOperations({ ...parts, ...sending }),
+    inspection: new ScheduleInspection({ ...parts, operations: schedules }),
+  };
 }
 
 /** The libraries are loaded here, because commands that only ask need none of them. */

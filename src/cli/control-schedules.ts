@@ -15,22 +15,21 @@ export interface AskOptions {
   output: Format;
 }
 
-export const withAskOptions = (command: Command): Command =>
+const EXIT_CODES = `
+Exit codes: 0 carried out (or sent, with --timeout 0); 1 no answer in time, the command is stored and will be carried out; 2 what the
+schedule is to be cannot be; 3 there is no such schedule or job type; 4 refused: there is another one by that id, it was changed by
+somebody else at the same time, or its run has not ended. Of several, the highest.`;
+
+export const withAskOptions = (command: Command, exitCodes = EXIT_CODES): Command =>
   command
-    .option('--why <text>', 'recorded with the schedule')
+    .option('--why <text>', 'recorded with the command')
     .addOption(
       new Option('--timeout <seconds>', 'how long to wait for the process that carries it out; 0: only send the command')
         .argParser(seconds)
         .default(10),
     )
     .addOption(new Option('-o, --output <format>', 'how to print').choices(FORMATS).default('table'))
-    .addHelpText(
-      'after',
-      `
-Exit codes: 0 carried out (or sent, with --timeout 0); 1 no answer in time, the command is stored and will be carried out; 2 what the
-schedule is to be cannot be; 3 there is no such schedule or job type; 4 refused: there is another one by that id, it was changed by
-somebody else at the same time, or its run has not ended. Of several, the highest.`,
-    );
+    .addHelpText('after', exitCodes);
 
 type Ask = (schedules: ScheduleOperations, id: ScheduleId, request: ScheduleRequest) => Promise<ChangedSchedule>;
 
@@ -62,11 +61,11 @@ export async function controlSchedule(id: ScheduleId, options: AskOptions, comma
   process.exitCode = tellOf(changed, options);
 }
 
-const requestOf = ({ why, timeout }: AskOptions): ScheduleRequest => {
+export const requestOf = ({ why, timeout }: AskOptions): ScheduleRequest => {
   return { actor: { who: `cli:${userName()}`, ...(why && { why }) }, timeoutMs: Math.round(timeout * 1_000) };
 };
 
-function tellOf({ id, warnings, answered }: ChangedSchedule, { timeout }: AskOptions): number {
+export function tellOf({ id, warnings, answered }: ChangedSchedule, { timeout }: AskOptions): number {
   for (const warning of warnings) process.stderr.write(`almanac: schedule ${id}: warning: ${warning}\n`);
   if (answered || timeout === 0) return EXIT.ok;
   process.stderr.write(

@@ -5,6 +5,9 @@ import { OVERLAPS } from '../domain/schedule/schedule.ts';
 import { count, scheduleIds, time, upTo } from './arguments.ts';
 import { withAskOptions } from './control-schedules.ts';
 import { FORMATS } from './output.ts';
+import { pause } from './pause.ts';
+import { resume } from './resume.ts';
+import { scheduleBackfill } from './schedule-backfill.ts';
 import { scheduleCreate } from './schedule-create.ts';
 import { scheduleDelete } from './schedule-delete.ts';
 import { scheduleDescribe } from './schedule-describe.ts';
@@ -21,6 +24,11 @@ import { simulate } from './simulate.ts';
 import { why } from './why.ts';
 
 const format = () => new Option('-o, --output <format>', 'how to print').choices(FORMATS).default('table');
+const PAUSE_EXIT_CODES = `
+Exit codes: 0 they are paused (or the command is sent, with --timeout 0); 1 no answer in time, the command is stored and will be carried out.`;
+const RESUME_EXIT_CODES = `
+Exit codes: 0 they are on (or the command is sent, with --timeout 0); 1 no answer in time, the command is stored and will be carried out; 4
+a pause file, or AUTOMATION_PAUSE, pauses them still.`;
 const STATUSES = ['active', 'paused', 'finished'] as const;
 
 export function addScheduleCommands(program: Command): void {
@@ -74,6 +82,16 @@ export function addScheduleCommands(program: Command): void {
       .addOption(new Option('--overlap <policy>', 'while another run of it has not ended (default: allow-all)').choices(OVERLAPS))
       .option('--key <key>', 'becomes the run id (default: a new ULID)', runId),
   ).action(scheduleTrigger);
+  withAskOptions(
+    schedules
+      .command('backfill')
+      .description('run what a schedule has not run, of some time: shows a plan first, then asks')
+      .argument('<id>', 'of the schedule', scheduleId)
+      .addOption(new Option('--from <time>', 'due at this time or later, ISO 8601').argParser(time).makeOptionMandatory())
+      .addOption(new Option('--to <time>', 'due at this time or earlier, ISO 8601').argParser(time).makeOptionMandatory())
+      .option('--yes', 'do it, and do not ask')
+      .addOption(new Option('--plan', 'only show what would be done').conflicts('yes')),
+  ).action(scheduleBackfill);
   withTimingOptions(
     schedules
       .command('next')
@@ -92,6 +110,18 @@ export function addScheduleCommands(program: Command): void {
     .addOption(new Option('--limit <n>', 'at most this many').argParser(count).default(100))
     .addOption(format())
     .action(scheduleLedger);
+
+  withAskOptions(
+    program
+      .command('pause')
+      .description('all schedules start nothing until they are resumed; runs that are on go on')
+      .option('--note <text>', 'why, for everybody who asks'),
+    PAUSE_EXIT_CODES,
+  ).action(pause);
+  withAskOptions(
+    program.command('resume').description('all schedules go on; what was due in between is caught up, or recorded as paused'),
+    RESUME_EXIT_CODES,
+  ).action(resume);
 
   program
     .command('why')

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { JobTypeId } from '../domain/ids.ts';
 import { type Format, printRows } from './output.ts';
 import { withClient } from './session.ts';
+import { tellStandstill } from './standstill-notice.ts';
 
 export async function scheduleList(
   { job, status, output }: { job?: JobTypeId; status?: string; output: Format },
@@ -17,6 +18,7 @@ export async function scheduleList(
     RUNNING: ({ running }) => String(running.length),
     WAITING: ({ waiting }) => String(waiting.length),
     OWNER: ({ owner }) => owner,
-    NOTE: ({ pause }) => pause?.note,
+    NOTE: ({ pause, standstill }) => pause?.note ?? (standstill && 'all schedules are paused'),
   });
+  tellStandstill(schedules[0]?.standstill ?? null);
 }

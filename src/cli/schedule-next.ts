@@ -4,9 +4,11 @@ import type { ScheduleId } from '../domain/ids.ts';
 import { parseTiming } from '../domain/schedule/parse-timing.ts';
 import { type PreviewRow, preview } from '../domain/schedule/preview.ts';
 import { changedTiming } from '../domain/schedule/written-timing.ts';
+import { viewOfStandstill } from '../runtime/schedule-view.ts';
 import { type Format, printRows } from './output.ts';
 import { type TimingOptions, timingChange } from './schedule-timing.ts';
 import { configOf, withClient } from './session.ts';
+import { tellStandstill } from './standstill-notice.ts';
 
 type Options = TimingOptions & { count: number; output: Format };
 
@@ -27,11 +29,15 @@ function ofPattern(options: TimingOptions, count: number, command: Command): Pre
 }
 
 async function ofSchedule(id: ScheduleId, count: number, command: Command): Promise<PreviewRow[]> {
-  const { state, rows } = await withClient(command, ({ inspection }) => inspection.next(id, count));
+  const { state, rows, standstill } = await withClient(command, async ({ inspection, schedules }) => ({
+    ...(await inspection.next(id, count)),
+    standstill: await schedules.standstill(),
+  }));
   if (state.status !== 'active') {
     const note = state.pause?.note ? ` (${state.pause.note})` : '';
     process.stderr.write(`almanac: schedule ${id} is ${state.status}${note}: it starts none of these as it is\n`);
   }
+  tellStandstill(viewOfStandstill(standstill));
   return rows;
 }
 

@@ -13,6 +13,9 @@ export interface Question<Answer> {
   readonly refusalOf: (code: string, reason: string) => Error;
 }
 
+/** Where progress of a run would be told: schedules have none. */
+export const ABOUT_NO_RUN = { jobType: 'schedule' as JobTypeId, runId: 'none' as RunId };
+
 /** Undefined: no answer in time. @throws what `refusalOf` makes of a refusal, and what `send` throws. */
 export async function ask<Answer>(
   { replies, clock }: { readonly replies: ReplyBox; readonly clock: Clock },

@@ -1,17 +1,9 @@
 /** `cmd.control`: what concerns all schedules at once. */
-import { z } from 'zod';
 import { InvalidCommandError } from '../domain/errors.ts';
-import { Actor } from '../domain/run-event.ts';
-import { parseCommandBody } from '../domain/start-command.ts';
+import { parseControlCommand } from '../domain/schedule/control-command.ts';
 import type { Lease } from './ports.ts';
 import type { StandstillKeeper } from './standstill-keeper.ts';
 import { bury, REPLY_TO, retryDelayMs, type UnusableOptions } from './unusable.ts';
-
-export const ControlCommand = z.discriminatedUnion('do', [
-  z.strictObject({ do: z.literal('pause'), note: z.string().max(1_024).optional(), actor: Actor.optional() }),
-  z.strictObject({ do: z.literal('resume'), actor: Actor.optional() }),
-]);
-export type ControlCommand = z.output<typeof ControlCommand>;
 
 export class ControlDesk {
   readonly #options: UnusableOptions & { readonly keeper: StandstillKeeper };
@@ -24,9 +16,12 @@ export class ControlDesk {
   async hear(lease: Lease): Promise<void> {
     const { keeper, announcer, log } = this.#options;
     try {
-      const command = parsed(lease.body);
+      const command = parseControlCommand(lease.body);
       if (command.do === 'pause') await keeper.pause(command.note, command.actor);
-      else await keeper.resume(command.actor);
+      else {
+        await keeper.resume(command.actor);
+        await keeper.check(); // else a pause file that is still there would pause again only when something is due
+      }
       lease.acknowledge();
       const replyTo = lease.headers[REPLY_TO];
       if (replyTo !== undefined) announcer.accept(replyTo, { state: keeper.state.now === undefined ? 'active' : 'paused', outcome: null });
@@ -39,11 +34,4 @@ export class ControlDesk {
       lease.handBack(retryDelayMs(lease.delivery));
     }
   }
-}
-
-/** @throws {InvalidCommandError} Says what is wrong with the body. */
-function parsed(body: Uint8Array): ControlCommand {
-  const { success, data, error } = ControlCommand.safeParse(parseCommandBody(body));
-  if (!success) throw new InvalidCommandError('COMMAND_INVALID', z.prettifyError(error), { cause: error });
-  return data;
 }

@@ -6,6 +6,7 @@ import type { Instant, JobTypeId, RunId, ScheduleId, Sequence } from '../domain/
 import type { Lane } from '../domain/job-type.ts';
 import type { Rate } from '../domain/rate-limit.ts';
 import type { Actor, Parent, RunEvent } from '../domain/run-event.ts';
+import type { ControlCommand } from '../domain/schedule/control-command.ts';
 import type { ScheduleCommand } from '../domain/schedule/schedule-command.ts';
 import type { StandstillState } from '../domain/schedule/standstill.ts';
 import type { Signal } from '../domain/signal.ts';
@@ -272,6 +273,8 @@ export interface CommandSender {
   signal(run: RunAddress, signal: SignalMessage): Promise<void>;
   /** A change of a schedule, or a run of it now. Throws as `start`. */
   schedule(schedule: ScheduleId, command: ScheduleCommand, options?: { replyTo?: string }): Promise<void>;
+  /** For all schedules at once. Throws as `start`. */
+  control(command: ControlCommand, options?: { replyTo?: string }): Promise<void>;
   /** Where start commands of that job type and lane are sent. */
   startSubject(jobType: JobTypeId, lane?: Lane): string;
 }
@@ -357,6 +360,8 @@ export interface StandstillLog {
   last(): Promise<KnownStandstill>;
   /** Every change after that place in the log, until the signal aborts. */
   follow(after: Sequence, signal: AbortSignal, onChange: (known: KnownStandstill) => void): Promise<void>;
+  /** Every change there was, oldest first. */
+  read(onChange: (known: KnownStandstill) => void): Promise<void>;
   /** Throws as {@link RunLog.append}. */
   append(
     state: StandstillState,

@@ -2,7 +2,7 @@
 import { InvalidCommandError, InvalidScheduleError } from '../domain/errors.ts';
 import { type Instant, isSafeToken, type JobTypeId, type RunId, type ScheduleId } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
-import { BackfillPlan, backfilled } from '../domain/schedule/backfill.ts';
+import { BackfillPlan, backfilled, backfillLane } from '../domain/schedule/backfill.ts';
 import { changeSchedule } from '../domain/schedule/change.ts';
 import { decideDue } from '../domain/schedule/due.ts';
 import type { ScheduleState } from '../domain/schedule/schedule.ts';
@@ -79,14 +79,13 @@ export class ScheduleDesk {
     return (written ?? now)!;
   }
 
-  /** On the lane for what is in no hurry, where the job type has it. */
   async #backfill(id: ScheduleId, { from, to, actor }: BackfillCommand, lease: Lease): Promise<ScheduleState> {
     const { schedules, writer, lanesOf } = this.#options;
     const plan = new BackfillPlan(id, Date.parse(from) as Instant, Date.parse(to) as Instant);
     await schedules.read(id, ({ bytes }) => plan.hear(parseScheduleEvent(bytes)));
     const slots = plan.slots().filter(({ state }) => state === 'fill');
     const written = await writer.write(id, (state, { now }) => {
-      const lane: Lane | undefined = state && lanesOf(state.spec.jobType).has('low') ? 'low' : undefined;
+      const lane = state && backfillLane(lanesOf(state.spec.jobType));
       const effects = slots.map(({ dueAt, runId }) => ({ type: 'start' as const, occurrence: { dueAt, runId }, ...(lane && { lane }) }));
       const entries = slots.map((slot) => backfilled(slot, now));
       return state && { type: 'almanac.schedule.backfilled', state, entries, stretches: [], effects, actor, command: lease.command };

@@ -1,12 +1,15 @@
 /** Looking into schedules: what became of occurrences and why, and what is to come. */
 import { NotFoundError } from '../domain/errors.ts';
 import type { Instant, JobTypeId, RunId, ScheduleId } from '../domain/ids.ts';
+import { type JobType, laneLimits } from '../domain/job-type.ts';
+import { BackfillPlan } from '../domain/schedule/backfill.ts';
 import { type Durations, type Forecast, forecast } from '../domain/schedule/forecast.ts';
 import type { Fate } from '../domain/schedule/ledger.ts';
 import { type PreviewRow, preview } from '../domain/schedule/preview.ts';
 import type { ScheduleState } from '../domain/schedule/schedule.ts';
 import { Inquiry, type Why } from '../domain/schedule/why.ts';
 import { type NamedRun, whyText } from '../domain/schedule/why-text.ts';
+import { type PlannedBackfill, viewOfBackfill } from './backfill-view.ts';
 import type { Clock, RunHistory, RunLog, ScheduleLog } from './ports.ts';
 import { runDurations } from './run-durations.ts';
 import { viewOf } from './run-view.ts';
@@ -14,6 +17,7 @@ import { readEvent, type ScheduleOperations } from './schedule-operations.ts';
 import { iso, type LedgerRow, ledgerRows, type ScheduleDescription, viewOfSchedule, writtenSpec } from './schedule-view.ts';
 
 export interface ScheduleInspectionOptions {
+  readonly jobTypes: readonly JobType[];
   readonly operations: ScheduleOperations;
   readonly schedules: Pick<ScheduleLog, 'read'>;
   readonly runs: Pick<RunLog, 'last'>;
@@ -46,6 +50,7 @@ export class ScheduleInspection {
   async describe(id: ScheduleId): Promise<ScheduleDescription> {
     const { operations, clock, schedules } = this.#options;
     const state = await operations.state(id);
+    const standstill = await operations.standstill();
     const now = clock.now();
     const since = Math.max(0, now - COUNTED_MS) as Instant;
     const fates: Partial<Record<Fate, number>> = {};
@@ -69,8 +74,8 @@ export class ScheduleInspection {
     });
     const lastRun = last && (last.runId ?? last.because);
     return {
-      ...viewOfSchedule(state, now),
-      next10: state.status === 'active' ? this.#upcoming(state, SHOWN_NEXT).map(shownRow) : [],
+      ...viewOfSchedule(state, standstill, now),
+      next10: state.status === 'active' && standstill === undefined ? this.#upcoming(state, SHOWN_NEXT).map(shownRow) : [],
       last: last ? { ...last, outcome: (lastRun && (await this.#run(jobType, lastRun))?.outcome) ?? null } : null,
       running: await Promise.all(running),
       failures: state.failures,
@@ -110,6 +115,22 @@ export class ScheduleInspection {
       }
     });
     if (!known) throw neverWas(id);
+  }
+
+  /**
+   * What a backfill of that time would start, both ends included, and what not.
+   * @throws as {@link describe}; {@link InvalidCommandError} There are too many, or the end is before the beginning.
+   */
+  async planBackfill(id: ScheduleId, { from, to }: { readonly from: Instant; readonly to: Instant }): Promise<PlannedBackfill> {
+    const { operations, schedules, jobTypes } = this.#options;
+    const state = await operations.state(id);
+    const plan = new BackfillPlan(id, from, to);
+    await schedules.read(id, ({ bytes }) => {
+      const event = readEvent(bytes);
+      if (event !== undefined) plan.hear(event);
+    });
+    const jobType = jobTypes.find((known) => known.id === state.spec.jobType);
+    return viewOfBackfill(state, plan.slots(), new Set(jobType && laneLimits(jobType).keys()));
   }
 
   /** Why a run was or was not started at that time. @throws as {@link describe}, of one that never was */

@@ -15,15 +15,17 @@ import { contradictions } from '../domain/schedule/contradictions.ts';
 import type { ScheduleSpec, ScheduleState } from '../domain/schedule/schedule.ts';
 import { parseScheduleCommand, type ScheduleCommand, type SpecChange } from '../domain/schedule/schedule-command.ts';
 import { parseScheduleEvent, type ScheduleEvent } from '../domain/schedule/schedule-event.ts';
+import type { Standstill } from '../domain/schedule/standstill.ts';
 import { changedTiming, type TimingChange } from '../domain/schedule/written-timing.ts';
 import { parseInput } from '../domain/start-command.ts';
-import { ask } from './ask.ts';
-import type { Clock, CommandSender, ReplyBox, RunHistory, RunLog, ScheduleLog } from './ports.ts';
-import { type ScheduleView, viewOfSchedule } from './schedule-view.ts';
+import { ABOUT_NO_RUN, ask } from './ask.ts';
+import type { Clock, CommandSender, ReplyBox, RunHistory, RunLog, ScheduleLog, StandstillLog } from './ports.ts';
+import { iso, type ScheduleView, viewOfSchedule } from './schedule-view.ts';
 
 export interface ScheduleOperationsOptions {
   readonly jobTypes: readonly JobType[];
   readonly schedules: Pick<ScheduleLog, 'follow' | 'last' | 'read'>;
+  readonly standstills: Pick<StandstillLog, 'last'>;
   readonly runs: Pick<RunLog, 'last'>;
   readonly history: Pick<RunHistory, 'read' | 'first'>;
   readonly commands: Pick<CommandSender, 'schedule'>;
@@ -46,7 +48,8 @@ export interface ChangedSchedule extends Pick<ScheduleView, 'id'>, Partial<Omit<
   /** What does not go together in what it says now. */
   readonly warnings: readonly string[];
 }
-type Command = Exclude<ScheduleCommand, { do: 'backfill' }>;
+
+type Change = Exclude<ScheduleCommand, { do: 'backfill' }>;
 
 export class ScheduleOperations {
   readonly #options: ScheduleOperationsOptions;
@@ -71,7 +74,13 @@ export class ScheduleOperations {
     const states = (await this.states()).filter(
       (state) => (jobType === undefined || state.spec.jobType === jobType) && (status === undefined || state.status === status),
     );
-    return states.map((state) => viewOfSchedule(state, this.#options.clock.now()));
+    const standstill = await this.standstill();
+    return states.map((state) => viewOfSchedule(state, standstill, this.#options.clock.now()));
+  }
+
+  /** Undefined: not all schedules are paused. */
+  async standstill(): Promise<Standstill | undefined> {
+    return (await this.#options.standstills.last()).state.now;
   }
 
   /** @throws {NotFoundError} There is no such schedule, or not any more. */
@@ -132,6 +141,19 @@ export class ScheduleOperations {
   }
 
   /**
+   * Starts the occurrences of that time that never ran, both ends included: {@link ScheduleInspection.backfill} tells which.
+   * @throws {NotFoundError} @throws {InvalidCommandError} There are too many, or the end is before the beginning.
+   */
+  async backfill(
+    id: ScheduleId,
+    span: { readonly from: Instant; readonly to: Instant },
+    request: ScheduleRequest,
+  ): Promise<ChangedSchedule> {
+    const [from, to] = [iso(span.from), iso(span.to)];
+    return this.#send(id, await this.state(id), { do: 'backfill', from, to, actor: request.actor }, request, []);
+  }
+
+  /**
    * A run of that id, later. Its schedule has the same id.
    * @throws as {@link create}; {@link ConflictError} also of a run that exists already
    */
@@ -145,12 +167,12 @@ export class ScheduleOperations {
     if (!isScheduled && (await this.#options.history.first(jobType, runId)) !== undefined) {
       throw new ConflictError(`run ${runId} of ${jobType} exists already: choose another key`);
     }
-    const timing: TimingChange = { at: new Date(at).toISOString() };
+    const timing: TimingChange = { at: iso(at) };
     return this.create(id, { jobType, runId, input, ...(lane && { lane }), timing }, request);
   }
 
   /** Whatever would be refused is refused here, before anything is sent. */
-  async #change(id: ScheduleId, before: ScheduleState | undefined, command: Command, request: ScheduleRequest): Promise<ChangedSchedule> {
+  async #change(id: ScheduleId, before: ScheduleState | undefined, command: Change, request: ScheduleRequest): Promise<ChangedSchedule> {
     const { clock, timeZone } = this.#options;
     parseScheduleCommand(Buffer.from(JSON.stringify(command)));
     const facts = {
@@ -178,13 +200,13 @@ export class ScheduleOperations {
   async #send(
     id: ScheduleId,
     before: ScheduleState | undefined,
-    command: Command,
+    command: ScheduleCommand,
     { timeoutMs }: ScheduleRequest,
     warnings: readonly string[],
   ): Promise<ChangedSchedule> {
     const { commands, clock, schedules } = this.#options;
     const answer = await ask(this.#options, {
-      ...NO_RUN,
+      ...ABOUT_NO_RUN,
       timeoutMs,
       send: (replyTo) => commands.schedule(id, command, { replyTo }),
       answer: ({ acceptance }) => acceptance,
@@ -192,12 +214,9 @@ export class ScheduleOperations {
     });
     const last = answer && (await schedules.last(id));
     const state = last ? parseScheduleEvent(last.bytes).data.state : before;
-    return { ...(state && viewOfSchedule(state, clock.now())), id, answered: answer !== undefined, warnings };
+    return { ...(state && viewOfSchedule(state, await this.standstill(), clock.now())), id, answered: answer !== undefined, warnings };
   }
 }
-
-/** Where progress of a run would be told: a schedule has none. */
-const NO_RUN = { jobType: 'schedule' as JobTypeId, runId: 'none' as RunId };
 
 /** Undefined: somebody else wrote it. */
 export function readEvent(bytes: Uint8Array): ScheduleEvent | undefined {

@@ -4,6 +4,7 @@ import type { Fate, Rule } from '../domain/schedule/ledger.ts';
 import { nextOccurrence } from '../domain/schedule/occurrences.ts';
 import type { Occurrence, ScheduleSpec, ScheduleState } from '../domain/schedule/schedule.ts';
 import type { ScheduleEvent } from '../domain/schedule/schedule-event.ts';
+import type { Standstill } from '../domain/schedule/standstill.ts';
 import { timingText } from '../domain/schedule/timing-text.ts';
 import { type WrittenTiming, writtenTiming } from '../domain/schedule/written-timing.ts';
 
@@ -13,16 +14,27 @@ export interface ScheduleView {
   readonly status: ScheduleState['status'];
   /** In a line. */
   readonly timing: string;
-  /** Its next due time, jitter left aside; null while it is paused, and when there is none. */
+  /** Its next due time, jitter left aside; null while it or all of them are paused, and when there is none. */
   readonly next: string | null;
   /** Who says what it is: the `code`, or an `operator`. */
   readonly owner: ScheduleState['owner'];
   readonly revision: number;
   readonly pause: { readonly since: string; readonly by: string | null; readonly note: string | null } | null;
+  /** All schedules are paused, this one too. */
+  readonly standstill: StandstillView | null;
   /** Runs that it started and that are not known to have ended. */
   readonly running: readonly RunId[];
   /** Due times whose runs wait for the one before them. */
   readonly waiting: readonly string[];
+}
+
+export interface StandstillView {
+  readonly since: string;
+  /** `operator`: by a command. `file`: by what a vault's pause file or the environment says. */
+  readonly cause: Standstill['cause'];
+  readonly by: string | null;
+  /** Of a file: which one, and the way to resume. */
+  readonly note: string | null;
 }
 
 /** What the ledger says, a line an occurrence; or a line for very many. */
@@ -59,9 +71,10 @@ export interface ScheduleDescription extends Omit<ScheduleView, 'running'> {
 
 export const iso = (at: Instant): string => new Date(at).toISOString();
 
-export function viewOfSchedule(state: ScheduleState, now: Instant): ScheduleView {
+export function viewOfSchedule(state: ScheduleState, standstill: Standstill | undefined, now: Instant): ScheduleView {
   const { id, spec, status, owner, revision, pause, running, waiting, decidedUntil } = state;
-  const next = status === 'active' ? nextOccurrence(spec.timing, Math.max(now, decidedUntil) as Instant) : undefined;
+  const isOn = status === 'active' && standstill === undefined;
+  const next = isOn ? nextOccurrence(spec.timing, Math.max(now, decidedUntil) as Instant) : undefined;
   return {
     id,
     jobType: spec.jobType,
@@ -71,10 +84,16 @@ export function viewOfSchedule(state: ScheduleState, now: Instant): ScheduleView
     owner,
     revision,
     pause: pause === undefined ? null : { since: iso(pause.since), by: pause.actor?.who ?? null, note: pause.note ?? null },
+    standstill: viewOfStandstill(standstill),
     running: running.map(({ runId }) => runId),
     waiting: waiting.map(({ dueAt }: Occurrence) => iso(dueAt)),
   };
 }
+
+export const viewOfStandstill = (standstill: Standstill | undefined): StandstillView | null =>
+  standstill === undefined
+    ? null
+    : { since: iso(standstill.since), cause: standstill.cause, by: standstill.actor?.who ?? null, note: standstill.note ?? null };
 
 export function writtenSpec({ jobType: _, timing, ...spec }: ScheduleSpec): ScheduleDescription['spec'] {
   return { ...spec, timing: writtenTiming(timing) };

@@ -205,6 +205,7 @@ export class RunKeeper {
         });
       },
       schedule: () => Promise.reject(new TypeError('a run tells schedules nothing')),
+      control: () => Promise.reject(new TypeError('a run tells schedules nothing')),
       startSubject: (jobType) => `cmd.${jobType}.start.normal`,
     };
   }

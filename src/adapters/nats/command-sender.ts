@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import {
   commands,
+  controlSubject,
   DUPLICATE_WINDOW_MS,
   scheduleCommandSubject,
   signalSubject,
@@ -52,6 +53,9 @@ export function natsCommandSender(publisher: Publisher, manager: JetStreamManage
     },
     async schedule(schedule, body, { replyTo } = {}) {
       await send({ subject: scheduleCommandSubject(schedule), body, replyTo });
+    },
+    async control(body, { replyTo } = {}) {
+      await send({ subject: controlSubject, body, replyTo });
     },
     startSubject,
     async signal({ jobType, runId }, { event, actor, optional, messageId, replyTo }) {

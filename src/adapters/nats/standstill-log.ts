@@ -4,15 +4,20 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { events, systemEventSubject } from '../../../streams/events.stream.ts';
 import type { Sequence } from '../../domain/ids.ts';
 import { NO_STANDSTILL, parseStandstill, storedStandstill } from '../../domain/schedule/standstill.ts';
-import type { StandstillLog } from '../../runtime/ports.ts';
+import type { KnownStandstill, StandstillLog } from '../../runtime/ports.ts';
 import { appendConfirmed } from './append.ts';
 import { cloudEventBytes } from './cloud-event.ts';
-import { readOrdered } from './ordered-reader.ts';
+import { type OrderedRead, readOrdered } from './ordered-reader.ts';
 import type { Publisher } from './publisher.ts';
 
 const subject = systemEventSubject('schedules');
 
 export function natsStandstillLog(connection: NatsConnection, publisher: Publisher, manager: JetStreamManager): StandstillLog {
+  const read = (what: Pick<OrderedRead, 'after' | 'follow'>, onChange: (known: KnownStandstill) => void) =>
+    readOrdered(connection, manager, { stream: events.name, subject, ...what }, ({ data, position }) => {
+      onChange({ state: parseStandstill(data), sequence: position.sequence as Sequence });
+      return undefined;
+    });
   return {
     async last() {
       const message = await manager.streams.getMessage(events.name, { last_by_subj: subject });
@@ -20,11 +25,8 @@ export function natsStandstillLog(connection: NatsConnection, publisher: Publish
         ? { state: NO_STANDSTILL, sequence: 0 as Sequence }
         : { state: parseStandstill(message.data), sequence: message.seq as Sequence };
     },
-    follow: (after, signal, onChange) =>
-      readOrdered(connection, manager, { stream: events.name, subject, after, follow: signal }, ({ data, position }) => {
-        onChange({ state: parseStandstill(data), sequence: position.sequence as Sequence });
-        return undefined;
-      }),
+    follow: (after, signal, onChange) => read({ after, follow: signal }, onChange),
+    read: (onChange) => read({}, onChange),
     async append(state, { eventId, source, at, actor }, expected) {
       const type = state.now === undefined ? 'almanac.schedules.resumed' : 'almanac.schedules.paused';
       const data = { ...storedStandstill(state), ...(actor && { actor }) };

@@ -1,6 +1,7 @@
 /** What a person may have started later: the occurrences of some time that never ran. The ledger's watermark stays where it is. */
 import { InvalidCommandError } from '../errors.ts';
 import type { Instant, RunId, ScheduleId } from '../ids.ts';
+import type { Lane } from '../job-type.ts';
 import { occurrenceOf } from './due.ts';
 import { isExcluded } from './exclusions.ts';
 import type { Entry } from './ledger.ts';
@@ -19,6 +20,8 @@ export type SlotState = 'fill' | 'ran' | 'waiting' | 'excluded' | 'undecided';
 export interface Slot {
   readonly dueAt: Instant;
   readonly runId: RunId;
+  /** IANA name, of the schedule at that time. */
+  readonly timeZone: string;
   /** Of the schedule, at that time; before there was one, the first. */
   readonly revision: number;
   readonly state: SlotState;
@@ -76,8 +79,9 @@ export class BackfillPlan {
   #slot(schedule: Pick<ScheduleState, 'id' | 'spec'>, dueAt: Instant, revision: number, last: ScheduleState): Slot {
     const entry = this.#entries.get(dueAt);
     const { runId } = occurrenceOf(schedule, dueAt);
-    const state = this.#stateOf(dueAt, entry, last, isExcluded(schedule.spec.timing, dueAt));
-    return { dueAt, runId, revision, state, ...(entry && { entry }) };
+    const { timing } = schedule.spec;
+    const state = this.#stateOf(dueAt, entry, last, isExcluded(timing, dueAt));
+    return { dueAt, runId, timeZone: timing.timeZone, revision, state, ...(entry && { entry }) };
   }
 
   #stateOf(dueAt: Instant, entry: Entry | undefined, { waiting, decidedUntil }: ScheduleState, excluded: boolean): SlotState {
@@ -90,6 +94,9 @@ export class BackfillPlan {
 
 const tooMany = () =>
   new InvalidCommandError('COMMAND_INVALID', `there are more than ${MOST_BACKFILLED} occurrences in that time: choose a shorter one`);
+
+/** For what is in no hurry, where the job type has such a lane; undefined: that of the schedule. */
+export const backfillLane = (lanes: { has(lane: Lane): boolean }): Lane | undefined => (lanes.has('low') ? 'low' : undefined);
 
 /** Of a backfill that is carried out. */
 export const backfilled = ({ dueAt, runId }: Slot, now: Instant): Entry => ({
