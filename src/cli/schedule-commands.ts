@@ -137,6 +137,7 @@ export function addScheduleCommands(program: Command): void {
     .addOption(new Option('--days <n>', 'so many').argParser(upTo(366)).default(7))
     .option('--from <time>', 'from this time on, ISO 8601 (default: now)', time)
     .option('--tz <zone>', 'whose local times to show (default: SCHEDULER_TIMEZONE)')
+    .option('--resumed', 'if all schedules are paused: what they would start if they were not')
     .addOption(new Option('--limit <n>', 'show at most this many starts').argParser(count).default(200))
     .addOption(format())
     .addHelpText(

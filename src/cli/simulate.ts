@@ -17,6 +17,7 @@ interface Options {
   days: number;
   from?: Instant;
   tz?: string;
+  resumed?: true;
   limit: number;
   output: Format;
 }
@@ -24,12 +25,13 @@ const DAY_MS = 86_400_000;
 const iso = (at: Instant) => new Date(at).toISOString();
 
 /** Only looks: nothing is started, and nothing is stored. */
-export async function simulate({ days, from = systemClock.now(), tz, limit, output }: Options, command: Command): Promise<void> {
+export async function simulate(options: Options, command: Command): Promise<void> {
+  const { days, from = systemClock.now(), tz, resumed = false, limit, output } = options;
   const timeZone = tz ?? configOf(command).timeZone;
   const problem = timeZoneProblem(timeZone);
   if (problem !== undefined) throw new ConfigError(`--tz: ${problem}`);
   const until = (from + days * DAY_MS - 1) as Instant;
-  const outlook = await withClient(command, ({ inspection }) => inspection.outlook({ from, until }));
+  const outlook = await withClient(command, ({ inspection }) => inspection.outlook({ from, until, resumed }));
   const findings = findingsOf(outlook);
   if (findings.some(({ risk }) => risk)) process.exitCode = EXIT.failed;
   const starts = outlook.schedules.flatMap((schedule) => schedule.starts).sort((a, b) => a.startsAt - b.startsAt);

@@ -13,7 +13,7 @@ export async function why(schedule: ScheduleId, { at, output }: { at: Instant; o
 }
 
 function forPrograms(schedule: ScheduleId, { why, runs, lines }: Explanation): object {
-  const { at, inForce, isOccurrence, nearest, triggered, decisions, open } = why;
+  const { at, inForce, isOccurrence, nearest, triggered, decisions, pauses, open } = why;
   const madeText = ({ type, at, actor }: MadeBy) => ({ type, at, by: actor ?? null });
   return withTimes({
     schedule,
@@ -25,6 +25,7 @@ function forPrograms(schedule: ScheduleId, { why, runs, lines }: Explanation): o
         : { revision: inForce.state.revision, timing: timingText(inForce.state.spec.timing), made: madeText(inForce.madeBy) },
     nearest: nearest === undefined ? null : { before: nearest.before ?? null, after: nearest.after ?? null },
     decisions,
+    pauses,
     triggered: triggered === undefined ? null : { ...triggered.occurrence, by: madeText(triggered.by) },
     undecided: open ?? null,
     runs: Object.fromEntries([...runs].map(([id, run]) => [id, run && { state: run.state, outcome: run.outcome, endedAt: run.endedAt }])),

@@ -7,10 +7,11 @@ import { type Durations, type Forecast, forecast } from '../domain/schedule/fore
 import type { Fate } from '../domain/schedule/ledger.ts';
 import { type PreviewRow, preview } from '../domain/schedule/preview.ts';
 import type { ScheduleState } from '../domain/schedule/schedule.ts';
+import { recordedStandstills, type StandstillState } from '../domain/schedule/standstill.ts';
 import { Inquiry, type Why } from '../domain/schedule/why.ts';
 import { type NamedRun, whyText } from '../domain/schedule/why-text.ts';
 import { type PlannedBackfill, viewOfBackfill } from './backfill-view.ts';
-import type { Clock, RunHistory, RunLog, ScheduleLog } from './ports.ts';
+import type { Clock, RunHistory, RunLog, ScheduleLog, StandstillLog } from './ports.ts';
 import { runDurations } from './run-durations.ts';
 import { viewOf } from './run-view.ts';
 import { readEvent, type ScheduleOperations } from './schedule-operations.ts';
@@ -20,6 +21,7 @@ export interface ScheduleInspectionOptions {
   readonly jobTypes: readonly JobType[];
   readonly operations: ScheduleOperations;
   readonly schedules: Pick<ScheduleLog, 'read'>;
+  readonly standstills: Pick<StandstillLog, 'read'>;
   readonly runs: Pick<RunLog, 'last'>;
   readonly history: Pick<RunHistory, 'read'>;
   readonly clock: Clock;
@@ -144,15 +146,17 @@ export class ScheduleInspection {
       last = event.data.state;
     });
     if (last === undefined) throw neverWas(id);
-    const why = inquiry.answer(this.#options.clock.now());
+    const standstills: StandstillState[] = [];
+    await this.#options.standstills.read(({ state }) => standstills.push(state));
+    const why = inquiry.answer(this.#options.clock.now(), recordedStandstills(standstills));
     const { jobType } = (why.inForce?.state ?? last).spec;
     const runs = new Map<RunId, NamedRun>();
     for (const runId of namedIn(why)) runs.set(runId, (await this.#run(jobType, runId)) ?? null);
     return { why, runs, lines: whyText(id, why, runs) };
   }
 
-  /** What all schedules would do. */
-  async outlook(span: { readonly from: Instant; readonly until: Instant }): Promise<Outlook> {
+  /** What all schedules would do. @param resumed As if they were not all paused. */
+  async outlook({ resumed, ...span }: { readonly from: Instant; readonly until: Instant; readonly resumed?: boolean }): Promise<Outlook> {
     const { operations, history, clock } = this.#options;
     const states = await operations.states();
     const durations = new Map<JobTypeId, Durations>();
@@ -160,7 +164,8 @@ export class ScheduleInspection {
       const known = await runDurations(history, jobType, clock.now());
       if (known !== undefined) durations.set(jobType, known);
     }
-    return { ...forecast(states, durations, span), durations };
+    const standstill = resumed ? undefined : await operations.standstill();
+    return { ...forecast(states, durations, { ...span, standstill }), durations };
   }
 
   async #run(jobType: JobTypeId, runId: RunId): Promise<NamedRun | undefined> {

@@ -51,9 +51,25 @@ it('are paused with a note that everybody sees, and go on', async () => {
   expect(described).toMatchObject({ next: null, next10: [], standstill: { note: 'the vault is moved' } });
   expect(parsed(await home.run('pause', '--note', 'again', '-o', 'json')).standstill.note).toBe('the vault is moved');
 
+  const simulate = (...more: string[]) => home.run('simulate', '--from', '2037-01-01', '--days', '1', '-o', 'json', ...more);
+  expect(parsed(await simulate())).toMatchObject({ totalStarts: 0, findings: [{ rule: 'standstill', risk: false }] });
+  expect(parsed(await simulate('--resumed'))).toMatchObject({ totalStarts: 24 });
+
   clock.advanceTo('2036-11-23T01:30:00Z');
+  const why = (...more: string[]) => home.run('why', 'hourly', '--at', '2036-11-23T01:00:00Z', ...more);
+  expect((await why()).stdout).toMatch(
+    /\nundecided: all schedules are paused since 2036-11-23T00:30:00Z by cli:.* \(the vault is moved\): almanac resume/,
+  );
+  expect(parsed(await why('-o', 'json')).undecided).toMatchObject({
+    kind: 'standstill',
+    standstill: { since: '2036-11-23T00:30:00.000Z' },
+  });
   expect(parsed(await home.run('resume', '-o', 'json'))).toEqual({ status: 'active', standstill: null, answered: true });
   await expect.poll(() => ledgerOf(scheduler.client, 'hourly')).toEqual(['11-23T01:00 paused pause']);
+  expect(parsed(await why('-o', 'json'))).toMatchObject({
+    decisions: [{ fate: 'paused', rule: 'pause' }],
+    pauses: [{ of: 'all', since: '2036-11-23T00:30:00.000Z', until: '2036-11-23T01:30:00.000Z', note: 'the vault is moved' }],
+  });
   expect(await home.run('resume')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^status +active\n/), stderr: '' });
   expect((await home.run('schedule', 'list')).stderr).toBe('');
 });

@@ -2,9 +2,10 @@
 import type { Instant, ScheduleId } from '../ids.ts';
 import type { ClockEffect } from './clock-changes.ts';
 import type { Forecast } from './forecast.ts';
+import { standstillText } from './standstill.ts';
 
 export interface Finding {
-  readonly rule: 'overlap' | 'same-job' | 'collision' | 'clock-change' | 'unmeasured' | 'paused' | 'cut-short';
+  readonly rule: 'overlap' | 'same-job' | 'collision' | 'clock-change' | 'unmeasured' | 'standstill' | 'paused' | 'cut-short';
   /** Worth a failed check. */
   readonly risk: boolean;
   readonly schedules: readonly ScheduleId[];
@@ -28,7 +29,7 @@ const POLICY_TEXTS: Readonly<Record<string, string>> = {
 };
 
 /** Risks first. */
-export function findingsOf({ schedules, collisions, meetings, overlaps, clockDays }: Forecast): Finding[] {
+export function findingsOf({ standstill, schedules, collisions, meetings, overlaps, clockDays }: Forecast): Finding[] {
   const times = (count: number) => (count === 1 ? 'once' : `${count} times`);
   const found: Finding[] = [
     ...overlaps.map(({ schedule, policy, count, first }): Finding => {
@@ -56,6 +57,19 @@ export function findingsOf({ schedules, collisions, meetings, overlaps, clockDay
       }),
     ),
   ];
+  if (standstill !== undefined && schedules.length > 0) {
+    const { since, cause, actor, note } = standstill;
+    const told = standstillText({ since: new Date(since).toISOString(), cause, by: actor?.who, note });
+    const ids = schedules.map(({ state }) => state.id);
+    found.push({
+      rule: 'standstill',
+      risk: false,
+      schedules: ids,
+      count: ids.length,
+      first: since,
+      text: `${told}; until then none starts anything`,
+    });
+  }
   for (const { state, playedUntil, isCutShort, starts } of schedules) {
     const note = (rule: Finding['rule'], text: string) =>
       found.push({ rule, risk: false, schedules: [state.id], count: 1, first: playedUntil, text });

@@ -3,6 +3,7 @@ import { type Instant, instant, type JobTypeId, type ScheduleId } from '../ids.t
 import { type ClockEffect, changeText, clockChanges, effectsOf } from './clock-changes.ts';
 import type { ScheduleState } from './schedule.ts';
 import { type SimulatedSchedule, type SimulatedStart, type SimulateOptions, simulate } from './simulate.ts';
+import type { Standstill } from './standstill.ts';
 
 /** Of the last runs of a job type, in milliseconds. */
 export interface Durations {
@@ -43,6 +44,8 @@ export interface ClockDay {
   }[];
 }
 export interface Forecast {
+  /** All schedules are paused: they start nothing. */
+  readonly standstill?: Standstill;
   readonly schedules: readonly SimulatedSchedule[];
   readonly collisions: readonly Collision[];
   readonly meetings: readonly Meeting[];
@@ -56,11 +59,16 @@ const MINUTE_MS = 60_000;
 export function forecast(
   states: readonly ScheduleState[],
   durations: ReadonlyMap<JobTypeId, Durations>,
-  span: Omit<SimulateOptions, 'durationMs'>,
+  { standstill, ...span }: Omit<SimulateOptions, 'durationMs' | 'standStill'> & { readonly standstill?: Standstill | undefined },
 ): Forecast {
-  const schedules = simulate(states, { ...span, durationMs: (jobType) => durations.get(jobType)?.p95Ms });
+  const schedules = simulate(states, {
+    ...span,
+    standStill: standstill !== undefined,
+    durationMs: (jobType) => durations.get(jobType)?.p95Ms,
+  });
   const starts = schedules.flatMap(({ starts }) => starts).sort((a, b) => a.startsAt - b.startsAt);
   return {
+    ...(standstill && { standstill }),
     schedules,
     collisions: collisionsOf(starts),
     meetings: meetingsOf(starts),
@@ -69,7 +77,7 @@ export function forecast(
         ? []
         : [{ schedule: state.id, jobType: state.spec.jobType, policy: state.spec.overlap, count: overlaps, first: firstOverlap! }],
     ),
-    clockDays: clockDaysOf(schedules, span.from, span.until),
+    clockDays: standstill !== undefined ? [] : clockDaysOf(schedules, span.from, span.until),
   };
 }
 

@@ -12,6 +12,8 @@ export interface SimulateOptions {
   readonly from: Instant;
   /** Inclusive. */
   readonly until: Instant;
+  /** All schedules are paused, and nobody resumes them. @default they are on */
+  readonly standStill?: boolean | undefined;
   /** How long a run of that job type lasts, in milliseconds; undefined: nobody knows, and it is taken to end at once. */
   readonly durationMs: (jobType: JobTypeId) => number | undefined;
   /** Decisions about one schedule, at most. @default 50,000 */
@@ -39,8 +41,11 @@ export interface SimulatedSchedule {
   readonly isCutShort: boolean;
 }
 
+const NOTHING = { starts: [], fates: {}, overlaps: 0, isCutShort: false } as const;
+
 /** Paused schedules, and those that are over, start nothing. */
 export function simulate(states: readonly ScheduleState[], options: SimulateOptions): SimulatedSchedule[] {
+  if (options.standStill) return states.map((state) => ({ state, ...NOTHING, playedUntil: options.until }));
   let left = options.mostOfAll ?? 200_000;
   return states.map((state) => {
     const played = play(state, options, Math.min(left, options.mostOfOne ?? 50_000));

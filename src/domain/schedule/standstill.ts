@@ -40,6 +40,37 @@ export function goOn({ now, earlier }: StandstillState, at: Instant): Standstill
   return { earlier: [...earlier, { since: now.since, until: Math.max(at, now.since) as Instant }].slice(-MOST_KEPT) };
 }
 
+/** With its end, if it is over. */
+export interface RecordedStandstill extends Standstill {
+  readonly until?: Instant;
+}
+
+/** All there were, oldest first. @param states As the log has them, oldest first. */
+export function recordedStandstills(states: readonly StandstillState[]): RecordedStandstill[] {
+  const found: RecordedStandstill[] = [];
+  for (const { now, earlier } of states) {
+    const last = found.at(-1);
+    if (last !== undefined && last.until === undefined) {
+      found.pop(); // a person may have taken over from a file: it is the same one
+      if (last.since !== now?.since) found.push({ ...last, until: earlier.at(-1)?.until ?? last.since });
+    }
+    if (now !== undefined) found.push(now);
+  }
+  return found;
+}
+
+/** For people, with the way to resume. */
+export function standstillText({ since, cause, by, note }: ToldStandstill): string {
+  const paused = `all schedules are paused since ${since}`;
+  if (cause === 'file') return `${paused} by ${note ?? 'a pause file'}`;
+  return `${paused}${by ? ` by ${by}` : ''}${note ? ` (${note})` : ''}: almanac resume ends that`;
+}
+interface ToldStandstill extends Pick<Standstill, 'cause'> {
+  readonly since: string;
+  readonly by: string | null | undefined;
+  readonly note: string | null | undefined;
+}
+
 const At = z.codec(z.iso.datetime(), z.custom<Instant>(), {
   decode: (text) => instant(Date.parse(text)),
   encode: (at) => new Date(at).toISOString(),

@@ -3,14 +3,15 @@ import type { Instant, RunId } from '../ids.ts';
 import type { Actor } from '../run-event.ts';
 import { localText } from './clock-changes.ts';
 import type { Rule } from './ledger.ts';
+import { standstillText } from './standstill.ts';
 import { timingText } from './timing-text.ts';
-import type { DecidedAs, MadeBy, Open, Why } from './why.ts';
+import type { DecidedAs, MadeBy, Open, PauseThen, Why } from './why.ts';
 
 /** A run that the answer names, as it is now; null: there is no such run. */
 export type NamedRun = { readonly state: string; readonly outcome: string | null; readonly endedAt: string | null } | null;
 
 export function whyText(schedule: string, why: Why, runs: ReadonlyMap<RunId, NamedRun>): string[] {
-  const { at, inForce, isOccurrence, nearest, triggered, decisions, open } = why;
+  const { at, inForce, isOccurrence, nearest, triggered, decisions, pauses, open } = why;
   const zone = inForce?.state.spec.timing.timeZone ?? 'UTC';
   const when = (instant: Instant) => shown(zone, instant);
   const lines: string[] = [];
@@ -30,6 +31,9 @@ export function whyText(schedule: string, why: Why, runs: ReadonlyMap<RunId, Nam
     );
   }
   for (const decided of decisions) lines.push(...decisionLines(decided, when, runs));
+  for (const pause of pauses) {
+    if (open === undefined || pause.until !== undefined || pause.of !== pauseThatHolds(open)) lines.push(pauseText(pause, when));
+  }
   if (triggered !== undefined) {
     const { occurrence, by } = triggered;
     lines.push(`somebody asked for a run at ${when(occurrence.dueAt)}${whoText(by.actor)}: ${runText(occurrence.runId, runs)}`);
@@ -59,7 +63,7 @@ const RULE_TEXTS: Readonly<Record<Rule, string>> = {
   overlap: 'the run before it had not ended, and the overlap policy is to skip',
   'buffer-full': 'the run before it had not ended, and there was no place left to wait',
   superseded: 'it waited for the run before it, and a later one took its place',
-  pause: 'it was due while the schedule was paused, and too late when that was over',
+  pause: 'it was due during a pause, and too late when that was over',
   changed: 'it was not decided yet when the schedule was changed',
   deleted: 'it was not decided yet when the schedule was deleted',
   calendar: 'it is on an excluded day',
@@ -76,6 +80,10 @@ function openText(open: Open, when: (at: Instant) => string, runs: ReadonlyMap<R
       const { since, actor, note } = open.pause;
       return `undecided: the schedule is paused since ${when(since)}${whoText(actor)}${note ? `, note: ${note}` : ''}; it is decided when the schedule is resumed`;
     }
+    case 'standstill': {
+      const { since, cause, actor, note } = open.standstill;
+      return `undecided: ${standstillText({ since: when(since), cause, by: actor?.who, note })}; it is decided then`;
+    }
     case 'dripping':
       return `undecided: several are caught up one after the other, the next at ${when(open.until)}`;
     case 'jitter':
@@ -89,6 +97,15 @@ function openText(open: Open, when: (at: Instant) => string, runs: ReadonlyMap<R
     case 'unrecorded':
       return 'nothing is recorded though it was decided about: check the log with almanac replay --verify';
   }
+}
+
+/** Which kind of pause the answer names already. */
+const pauseThatHolds = ({ kind }: Open): PauseThen['of'] | undefined =>
+  kind === 'paused' ? 'schedule' : kind === 'standstill' ? 'all' : undefined;
+
+function pauseText({ of, since, until, actor, note }: PauseThen, when: (at: Instant) => string): string {
+  const who = of === 'all' ? 'all schedules were paused' : 'the schedule was paused';
+  return `${who} then, from ${when(since)} ${until === undefined ? 'on' : `to ${when(until)}`}${whoText(actor)}${note ? `, note: ${note}` : ''}`;
 }
 
 function runText(id: RunId, runs: ReadonlyMap<RunId, NamedRun>): string {

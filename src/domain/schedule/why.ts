@@ -5,8 +5,9 @@ import { firesAt } from './due.ts';
 import { isExcluded } from './exclusions.ts';
 import type { Fate, Rule } from './ledger.ts';
 import { isOccurrence, nextOccurrence, previousOccurrence } from './occurrences.ts';
-import type { Occurrence, ScheduleState } from './schedule.ts';
+import type { Occurrence, Pause, ScheduleState } from './schedule.ts';
 import type { ScheduleEvent } from './schedule-event.ts';
+import type { RecordedStandstill } from './standstill.ts';
 
 /** One event that says what became of an occurrence. A backfill may be a later one about the same. */
 export interface DecidedAs {
@@ -34,7 +35,9 @@ export type Open =
   | { readonly kind: 'future' }
   /** Its run is started when the one before it has ended. */
   | { readonly kind: 'waiting'; readonly behind: RunId | undefined }
-  | { readonly kind: 'paused'; readonly pause: NonNullable<ScheduleState['pause']> }
+  | { readonly kind: 'paused'; readonly pause: Pause }
+  /** All schedules are. */
+  | { readonly kind: 'standstill'; readonly standstill: RecordedStandstill }
   | { readonly kind: 'dripping'; readonly until: Instant }
   | { readonly kind: 'jitter'; readonly until: Instant }
   | { readonly kind: 'over'; readonly status: 'finished' | 'deleted'; readonly by: MadeBy }
@@ -42,6 +45,12 @@ export type Open =
   | { readonly kind: 'late'; readonly lateMs: number }
   /** It was decided about, and no event says how: somebody altered the history, or read a part of it. */
   | { readonly kind: 'unrecorded' };
+
+/** A pause of the schedule, or of all, in which the occurrence was due. Without an end: it is on. */
+export interface PauseThen extends Pause {
+  readonly of: 'schedule' | 'all';
+  readonly until?: Instant;
+}
 
 export interface Why {
   readonly at: Instant;
@@ -54,6 +63,7 @@ export interface Why {
   /** A run that somebody asked for at that time. */
   readonly triggered?: { readonly occurrence: Occurrence; readonly by: MadeBy };
   readonly decisions: readonly DecidedAs[];
+  readonly pauses: readonly PauseThen[];
   readonly open?: Open;
 }
 
@@ -63,6 +73,7 @@ export class Inquiry {
   /** What is written without milliseconds means the whole second. */
   readonly #end: number;
   readonly #decisions: DecidedAs[] = [];
+  readonly #pauses: PauseThen[] = [];
   #first: MadeBy | undefined;
   #madeBy: MadeBy | undefined;
   #inForce: Why['inForce'];
@@ -83,6 +94,7 @@ export class Inquiry {
     this.#first ??= made;
     if (this.#madeBy === undefined || ['created', 'updated', 'deleted'].includes(made.type)) this.#madeBy = made;
     if (made.type === 'finished') this.#finished = made;
+    this.#hearPause(state, at);
     this.#hearDecisions(event);
     if (made.type === 'triggered') this.#hearTrigger(state, made);
     // An occurrence is decided under the spec that stood when everything before it was decided.
@@ -90,14 +102,17 @@ export class Inquiry {
     this.#last = event;
   }
 
-  /** @throws {TypeError} No event was heard. */
-  answer(now: Instant): Why {
+  /**
+   * @param standstills Of all schedules, oldest first.
+   * @throws {TypeError} No event was heard.
+   */
+  answer(now: Instant, standstills: readonly RecordedStandstill[]): Why {
     if (this.#last === undefined || this.#first === undefined) throw new TypeError('there is no event to answer from');
     const { state } = this.#last.data;
     const at = this.#named ?? this.#occurrenceMeant() ?? this.#at;
     const inForce = this.#inForce;
     const named = this.#decisions.length > 0 || (inForce !== undefined && isOccurrence(inForce.state.spec.timing, at));
-    const open = named && this.#decisions.length === 0 ? this.#openness(state, at, now) : undefined;
+    const open = named && this.#decisions.length === 0 ? this.#openness(state, at, now, standstills.at(-1)) : undefined;
     const timing = inForce?.state.spec.timing;
     return {
       at,
@@ -107,8 +122,23 @@ export class Inquiry {
       ...(!named && timing && { nearest: { before: previousOccurrence(timing, at), after: nextOccurrence(timing, at) } }),
       ...(this.#triggered && { triggered: this.#triggered }),
       decisions: this.#decisions,
+      pauses: named ? this.#pausesAt(at, standstills) : [],
       ...(open && { open }),
     };
+  }
+
+  #hearPause({ pause }: ScheduleState, at: Instant): void {
+    const last = this.#pauses.at(-1);
+    if (last !== undefined && last.until === undefined) {
+      this.#pauses.pop();
+      if (last.since !== pause?.since) this.#pauses.push({ ...last, until: at });
+    }
+    if (pause !== undefined) this.#pauses.push({ of: 'schedule', ...pause });
+  }
+
+  #pausesAt(at: Instant, standstills: readonly RecordedStandstill[]): PauseThen[] {
+    const all = standstills.map(({ cause: _, ...standstill }): PauseThen => ({ of: 'all', ...standstill }));
+    return [...this.#pauses, ...all].filter(({ since, until }) => since <= at && (until === undefined || at < until));
   }
 
   #hearDecisions({ at, source, data: { entries, stretches, actor } }: ScheduleEvent): void {
@@ -137,13 +167,14 @@ export class Inquiry {
     if (occurrence !== undefined && this.#triggered === undefined) this.#triggered = { occurrence, by };
   }
 
-  #openness(state: ScheduleState, at: Instant, now: Instant): Open {
+  #openness(state: ScheduleState, at: Instant, now: Instant, standstill: RecordedStandstill | undefined): Open {
     const inForce = this.#inForce;
     if (inForce?.state.status === 'deleted') return { kind: 'over', status: 'deleted', by: inForce.madeBy };
     if (state.waiting.some(({ dueAt }) => dueAt === at)) return { kind: 'waiting', behind: state.running.at(-1)?.runId };
     if (state.decidedUntil >= at) return { kind: 'unrecorded' };
     if (state.status === 'finished') return { kind: 'over', status: 'finished', by: this.#finished ?? this.#madeBy! };
     if (state.status === 'paused') return { kind: 'paused', pause: state.pause! };
+    if (standstill !== undefined && standstill.until === undefined) return { kind: 'standstill', standstill };
     if (at > now) return { kind: 'future' };
     const fires = firesAt(state, at);
     if (fires > now) return { kind: 'jitter', until: fires };

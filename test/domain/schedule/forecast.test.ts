@@ -74,6 +74,21 @@ describe('finds', () => {
   });
 });
 
+it('while all schedules are paused nothing would start, and it says why', () => {
+  const standstill = { since: at(FROM), cause: 'operator', note: 'moving', actor: { who: 'ada' } } as const;
+  const states = [schedule('one', { cron: '0 2 * * *' }), schedule('berlin', { cron: '30 2 * * *', timeZone: 'Europe/Berlin' })];
+  const outlook = forecast(states, lasting(60), { from: at(FROM), until: at('2027-04-20T00:00:00Z'), standstill });
+  expect(outlook.schedules.map(({ starts }) => starts)).toEqual([[], []]);
+  expect(findingsOf(outlook)).toMatchObject([
+    {
+      rule: 'standstill',
+      risk: false,
+      schedules: ['one', 'berlin'],
+      text: expect.stringContaining('since 2027-03-20T00:00:00.000Z by ada (moving)'),
+    },
+  ]);
+});
+
 it('a schedule that is due every second is looked at for a while, and says so', () => {
   const outlook = look([schedule('s', { cron: '* * * * * *' })], { seconds: 0.1, days: 30, mostOfOne: 500 });
   expect(outlook.schedules[0]).toMatchObject({ isCutShort: true, playedUntil: at(FROM) + 499_999 });

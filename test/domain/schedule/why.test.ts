@@ -1,6 +1,7 @@
 /** "Why did it not run?" has an answer for every instant, in plain words. */
 import { describe, expect, it } from 'vitest';
 import type { RunId } from '../../../src/domain/ids.ts';
+import type { RecordedStandstill } from '../../../src/domain/schedule/standstill.ts';
 import { Inquiry } from '../../../src/domain/schedule/why.ts';
 import { durationText, type NamedRun, whyText } from '../../../src/domain/schedule/why-text.ts';
 import { at, ScheduleStory } from '../../support/schedule-story.ts';
@@ -10,13 +11,19 @@ const OPERATOR = { who: 'cli:ada', why: 'nightly' };
 const hourly = (spec: object = {}) =>
   new ScheduleStory('s', CREATED, { jobType: 'job', timing: { cron: '0 * * * *' }, overlap: 'allow-all', ...spec }, OPERATOR);
 
-function why({ events }: ScheduleStory, when: string, now: string) {
+function why({ events }: ScheduleStory, when: string, now: string, standstills: readonly RecordedStandstill[] = []) {
   const inquiry = new Inquiry(at(when));
   for (const event of events) inquiry.hear(event);
-  return inquiry.answer(at(now));
+  return inquiry.answer(at(now), standstills);
 }
-function words(story: ScheduleStory, when: string, now: string, runs: Record<string, NamedRun> = {}): string {
-  return whyText('s', why(story, when, now), new Map(Object.entries(runs) as [RunId, NamedRun][])).join('\n');
+function words(
+  story: ScheduleStory,
+  when: string,
+  now: string,
+  runs: Record<string, NamedRun> = {},
+  standstills?: RecordedStandstill[],
+): string {
+  return whyText('s', why(story, when, now, standstills), new Map(Object.entries(runs) as [RunId, NamedRun][])).join('\n');
 }
 
 describe('what was decided', () => {
@@ -74,12 +81,35 @@ describe('what was decided', () => {
     expect(later.nearest).toEqual({ before: at('2026-11-23T01:15:00Z'), after: at('2026-11-23T02:15:00Z') });
   });
 
-  it('that was paused: by which rule', () => {
+  it('paused: by whom, until when, and why; a pause before or after has nothing to do with it', () => {
     const story = hourly()
-      .command('2026-11-23T00:45:00Z', { do: 'pause', note: 'vault is moved' })
+      .command('2026-11-23T00:45:00Z', { do: 'pause', note: 'vault is moved', actor: { who: 'ada' } })
       .command('2026-11-23T02:30:00Z', { do: 'resume' })
-      .decide('2026-11-23T02:30:00Z');
-    expect(words(story, '2026-11-23T01:00:00Z', '2026-11-23T03:00:00Z')).toContain('paused: it was due while the schedule was paused');
+      .decide('2026-11-23T02:30:00Z')
+      .command('2026-11-23T02:40:00Z', { do: 'pause', note: 'again' })
+      .command('2026-11-23T02:50:00Z', { do: 'resume' });
+    expect(words(story, '2026-11-23T01:00:00Z', '2026-11-23T03:00:00Z').split('\n').slice(1)).toEqual([
+      'paused: it was due during a pause, and too late when that was over (rule pause)',
+      'decided at 2026-11-23T02:30:00Z, 1 h 30 min after it was due, by /almanac/one',
+      'the schedule was paused then, from 2026-11-23T00:45:00Z to 2026-11-23T02:30:00Z by ada, note: vault is moved',
+    ]);
+    expect(why(story, '2026-11-23T01:30:00Z', '2026-11-23T03:00:00Z').pauses).toEqual([]); // nothing was due
+  });
+
+  it('started late, because all schedules were paused', () => {
+    const story = hourly({ catchUp: { windowMs: 7_200_000 } }).decide('2026-11-23T01:40:00Z');
+    const note = 'the file /vault/.aclarai_pause: remove it to resume';
+    const past = (since: string, until: string): RecordedStandstill => ({ since: at(since), until: at(until), cause: 'file', note });
+    const standstills = [
+      past('2026-11-23T00:40:00Z', '2026-11-23T01:00:00Z'), // over when it was due
+      past('2026-11-23T01:00:00Z', '2026-11-23T01:40:00Z'),
+      past('2026-11-23T01:50:00Z', '2026-11-23T01:55:00Z'),
+    ];
+    const answer = words(story, '2026-11-23T01:00:00Z', '2026-11-23T03:00:00Z', {}, standstills);
+    expect(answer).toContain('started: it was found late');
+    expect(answer.match(/all schedules were paused.*/g)).toEqual([
+      `all schedules were paused then, from 2026-11-23T01:00:00Z to 2026-11-23T01:40:00Z, note: ${note}`,
+    ]);
   });
 });
 
@@ -101,6 +131,28 @@ describe('what nobody has decided yet', () => {
     ],
   ])('%s', (_, tell, now, expected) => {
     expect(words(tell(hourly()), '2026-11-23T01:00:00Z', now)).toContain(expected);
+  });
+
+  it.each<[string, Partial<RecordedStandstill>, string]>([
+    ['a person', { cause: 'operator', note: 'moving', actor: { who: 'ada' } }, 'by ada (moving): almanac resume ends that'],
+    ['a file', { cause: 'file', note: 'the file /v/x: remove it to resume' }, 'by the file /v/x: remove it to resume'],
+  ])('waits, because %s has paused all schedules', (_, who, expected) => {
+    const standstill = { since: at('2026-11-23T00:50:00Z'), cause: 'file', ...who } as const;
+    const answer = (when: string) => words(hourly(), when, '2026-11-23T01:30:00Z', {}, [standstill]).split('\n').slice(1);
+    const undecided = [`undecided: all schedules are paused since 2026-11-23T00:50:00Z ${expected}; it is decided then`];
+    expect(answer('2026-11-23T01:00:00Z')).toEqual(undecided);
+    expect(answer('2026-11-23T02:00:00Z')).toEqual(undecided); // to come, and would not start
+  });
+
+  it('waits for two pauses, its own and that of all schedules', () => {
+    const story = hourly().command('2026-11-23T00:45:00Z', { do: 'pause' });
+    const answer = words(story, '2026-11-23T01:00:00Z', '2026-11-23T01:30:00Z', {}, [
+      { since: at('2026-11-23T00:50:00Z'), cause: 'operator' },
+    ]);
+    expect(answer.split('\n').slice(1)).toEqual([
+      'all schedules were paused then, from 2026-11-23T00:50:00Z on',
+      'undecided: the schedule is paused since 2026-11-23T00:45:00Z; it is decided when the schedule is resumed',
+    ]);
   });
 
   it('waits for the run before it', () => {
