@@ -7,7 +7,7 @@ import { changeSchedule } from '../domain/schedule/change.ts';
 import { decideDue } from '../domain/schedule/due.ts';
 import type { ScheduleState } from '../domain/schedule/schedule.ts';
 import { parseScheduleCommand, type ScheduleCommand } from '../domain/schedule/schedule-command.ts';
-import { parseScheduleEvent } from '../domain/schedule/schedule-event.ts';
+import { dueEventType, parseScheduleEvent } from '../domain/schedule/schedule-event.ts';
 import type { Lease, ScheduleLog } from './ports.ts';
 import type { ScheduleWriter } from './schedule-writer.ts';
 import { bury, REPLY_TO, retryDelayMs, type UnusableOptions } from './unusable.ts';
@@ -66,7 +66,7 @@ export class ScheduleDesk {
     const { writer, timeZone } = this.#options;
     await writer.write(id, (state, facts) => {
       const verdict = state && decideDue(state, facts);
-      return verdict && { type: 'almanac.schedule.decided', ...verdict };
+      return verdict && { type: dueEventType(verdict.state), ...verdict };
     });
     if (command.do === 'backfill') return this.#backfill(id, command, lease);
     let now: ScheduleState | undefined;

@@ -36,6 +36,10 @@ export function contradictions({ timing, catchUp, overlap, pauseAfterFailures }:
     catchUp.policy === 'none' && trigger.kind === 'once',
     'catch-up none for a run at one time: if no process is there at that moment, it never starts',
   );
+  say(
+    overlap === 'cancel-other' && pauseAfterFailures > 0,
+    'pausing after failures with overlap cancel-other: a run that the next one cancels counts as one that ended badly',
+  );
   say(trigger.kind === 'once' && pauseAfterFailures > 0, 'pausing after failures means nothing for a schedule that starts one run');
   say(trigger.kind !== 'cron' && trigger.kind !== 'interval' && jitterMs > 0, 'jitter for a run at one time only makes it late');
   return found;

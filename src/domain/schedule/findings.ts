@@ -5,7 +5,16 @@ import type { Forecast } from './forecast.ts';
 import { standstillText } from './standstill.ts';
 
 export interface Finding {
-  readonly rule: 'overlap' | 'same-job' | 'collision' | 'clock-change' | 'unmeasured' | 'standstill' | 'paused' | 'cut-short';
+  readonly rule:
+    | 'overlap'
+    | 'pauses-itself'
+    | 'same-job'
+    | 'collision'
+    | 'clock-change'
+    | 'unmeasured'
+    | 'standstill'
+    | 'paused'
+    | 'cut-short';
   /** Worth a failed check. */
   readonly risk: boolean;
   readonly schedules: readonly ScheduleId[];
@@ -35,6 +44,11 @@ export function findingsOf({ standstill, schedules, collisions, meetings, overla
     ...overlaps.map(({ schedule, policy, count, first }): Finding => {
       const text = `${times(count)} ${schedule} is due while its run before may not have ended: ${POLICY_TEXTS[policy]}`;
       return { rule: 'overlap', risk: true, schedules: [schedule], count, first, text };
+    }),
+    ...schedules.flatMap(({ state: { id, spec }, pausesAt }): Finding[] => {
+      if (pausesAt === undefined) return [];
+      const text = `${id} pauses itself: ${spec.pauseAfterFailures} of its runs in a row are cancelled by the next one`;
+      return [{ rule: 'pauses-itself', risk: true, schedules: [id], count: 1, first: pausesAt, text }];
     }),
     ...meetings.map(({ jobType, schedules: ids, count, first }): Finding => {
       const text = `${times(count)} ${ids.join(' and ')} have runs of ${jobType} on at the same time`;

@@ -8,7 +8,7 @@ import { changeSchedule } from './change.ts';
 import { awaitsEnd, type DueFacts, decideDue, nextLook, type Suspension, type Verdict } from './due.ts';
 import type { Occurrence, ScheduleState } from './schedule.ts';
 import type { ScheduleCommand } from './schedule-command.ts';
-import type { ScheduleEventType } from './schedule-event.ts';
+import { dueEventType, type ScheduleEventType } from './schedule-event.ts';
 
 export interface RehearsedRun extends Occurrence {
   readonly startsAt: Instant;
@@ -28,8 +28,10 @@ export interface RehearsalOptions {
   readonly timeZone: string;
   /** In the order they start. */
   readonly runOf: (occurrence: Occurrence, startsAt: Instant) => Pick<RehearsedRun, 'endsAt' | 'outcome'>;
-  /** Told of every decision; to the state of the schedule, as it is read back. */
-  readonly store: (decision: RehearsedDecision) => ScheduleState;
+  /** Told of every decision; to the state of the schedule, as it is read back. @default as it was decided */
+  readonly store?: (decision: RehearsedDecision) => ScheduleState;
+  /** Without runs that are on. @default it has not been created */
+  readonly state?: ScheduleState;
 }
 
 export class Rehearsal {
@@ -40,6 +42,7 @@ export class Rehearsal {
 
   constructor(options: RehearsalOptions) {
     this.#options = options;
+    this.#state = options.state;
   }
 
   /** Undefined: it has not been created. */
@@ -62,10 +65,16 @@ export class Rehearsal {
     return Number.isFinite(end) ? (end as Instant) : undefined;
   }
 
-  /** What is due. */
-  decide(now: Instant, suspensions: readonly Suspension[] = []): void {
+  /** A run that the schedule knows of has not ended. */
+  hasRunning(now: Instant): boolean {
+    return this.#state?.running.some(({ runId }) => this.#runs.get(runId)!.endsAt > now) ?? false;
+  }
+
+  /** What is due. Undefined: nothing. */
+  decide(now: Instant, suspensions: readonly Suspension[] = []): Verdict | undefined {
     const verdict = this.#state && decideDue(this.#state, this.#facts(now, suspensions));
-    if (verdict !== undefined) this.#carryOut({ type: typeOf(verdict.state.status), at: now, ...verdict });
+    if (verdict !== undefined) this.#carryOut({ type: dueEventType(verdict.state), at: now, ...verdict });
+    return verdict;
   }
 
   /** What is due is decided first. @throws as {@link changeSchedule} */
@@ -90,7 +99,7 @@ export class Rehearsal {
   }
 
   #carryOut(decision: RehearsedDecision): void {
-    this.#state = this.#options.store(decision);
+    this.#state = this.#options.store?.(decision) ?? decision.state;
     for (const effect of decision.effects) {
       if (effect.type === 'cancel') this.#cancel(effect.runId, decision.at);
       else this.#start(effect.occurrence, decision.at);
@@ -107,9 +116,4 @@ export class Rehearsal {
     const run = this.#runs.get(runId)!;
     if (run.endsAt > now) this.#runs.set(runId, { ...run, endsAt: now, outcome: 'cancelled' });
   }
-}
-
-function typeOf(status: ScheduleState['status']): ScheduleEventType {
-  if (status === 'paused') return 'almanac.schedule.paused';
-  return status === 'finished' ? 'almanac.schedule.finished' : 'almanac.schedule.decided';
 }

@@ -27,6 +27,12 @@ export const SCHEDULE_EVENT_TYPES = [
 ] as const;
 export type ScheduleEventType = (typeof SCHEDULE_EVENT_TYPES)[number];
 
+/** Of the event that says what became of due occurrences, by what the schedule is after it. */
+export function dueEventType({ status }: Pick<ScheduleState, 'status'>): ScheduleEventType {
+  if (status === 'paused') return 'almanac.schedule.paused';
+  return status === 'finished' ? 'almanac.schedule.finished' : 'almanac.schedule.decided';
+}
+
 const At = z.iso.datetime().transform((text) => instant(Date.parse(text)));
 const token = <Id extends string>() => z.custom<Id>((text) => typeof text === 'string' && isSafeToken(text));
 const Milliseconds = z.int().min(0);

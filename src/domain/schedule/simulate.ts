@@ -3,10 +3,10 @@
  * long as the caller says. Bounded: of a schedule that is due very often, the beginning is played.
  */
 import type { Instant, JobTypeId, RunId, ScheduleId } from '../ids.ts';
-import { decideDue, nextLook } from './due.ts';
 import type { Fate } from './ledger.ts';
 import { nextOccurrence } from './occurrences.ts';
-import type { Occurrence, ScheduleState } from './schedule.ts';
+import { Rehearsal } from './rehearsal.ts';
+import type { ScheduleState } from './schedule.ts';
 
 export interface SimulateOptions {
   readonly from: Instant;
@@ -36,6 +36,8 @@ export interface SimulatedSchedule {
   /** Occurrences that would have met a run that had not ended; and the first one. */
   readonly overlaps: number;
   readonly firstOverlap?: Instant;
+  /** When so many of its runs in a row were cancelled by the next ones that it pauses itself. */
+  readonly pausesAt?: Instant;
   readonly playedUntil: Instant;
   /** It is due too often to be played to the end. */
   readonly isCutShort: boolean;
@@ -58,64 +60,39 @@ function play(state: ScheduleState, options: SimulateOptions, most: number): { s
   const { from, until, durationMs } = options;
   const { jobType, timing } = state.spec;
   const lastsMs = durationMs(jobType) ?? 0;
-  const starts: SimulatedStart[] = [];
+  const rehearsal = new Rehearsal({
+    id: state.id,
+    timeZone: timing.timeZone,
+    state: { ...withoutBacklog(state), decidedUntil: (from - 1) as Instant },
+    runOf: (_, startsAt) => ({ endsAt: (startsAt + lastsMs) as Instant, outcome: 'succeeded' }),
+  });
   const fates: Partial<Record<Fate, number>> = {};
   let overlaps = 0;
   let firstOverlap: Instant | undefined;
-  const ends = new Map<RunId, Instant>();
-  let now: ScheduleState = { ...withoutBacklog(state), decidedUntil: (from - 1) as Instant };
   let decisions = 0;
-  let at: Instant | undefined;
-  for (; ; decisions++) {
-    at = nextMoment(now, ends);
-    if (at === undefined || at > until || decisions === most) break;
-    const ended = new Map<RunId, string>();
-    for (const { runId } of now.running) if ((ends.get(runId) ?? 0) <= at) ended.set(runId, 'succeeded');
-    const verdict = decideDue(now, { now: at, ended, suspensions: [] });
-    if (verdict === undefined) {
-      now = { ...now, running: now.running.filter(({ runId }) => !ended.has(runId)) };
-      continue;
-    }
-    const wasRunning = now.running.length > ended.size;
-    const due = nextOccurrence(timing, now.decidedUntil);
-    if (wasRunning && lastsMs > 0 && due !== undefined && verdict.state.decidedUntil >= due) {
+  let at = rehearsal.nextMoment;
+  for (; at !== undefined && at <= until && decisions < most; at = rehearsal.nextMoment) {
+    decisions++;
+    const due = nextOccurrence(timing, rehearsal.state!.decidedUntil);
+    const wasRunning = rehearsal.hasRunning(at);
+    const verdict = rehearsal.decide(at);
+    if (wasRunning && due !== undefined && verdict !== undefined && verdict.state.decidedUntil >= due) {
       overlaps++;
       firstOverlap ??= due;
     }
-    for (const { fate } of verdict.entries) fates[fate] = (fates[fate] ?? 0) + 1;
-    for (const effect of verdict.effects) {
-      if (effect.type === 'cancel') ends.set(effect.runId, at);
-      else starts.push(begin(state, effect.occurrence, at, lastsMs, ends));
-    }
-    now = verdict.state;
+    for (const { fate } of verdict?.entries ?? []) fates[fate] = (fates[fate] ?? 0) + 1;
   }
-  const isCutShort = decisions === most && at !== undefined && at <= until;
+  const isCutShort = at !== undefined && at <= until;
   const playedUntil = isCutShort ? ((at! - 1) as Instant) : until;
-  const schedule = { state, starts, fates, overlaps, ...(firstOverlap !== undefined && { firstOverlap }), playedUntil, isCutShort };
-  return { schedule, decisions };
-}
-
-function begin(
-  { id, spec: { jobType } }: ScheduleState,
-  { dueAt, runId }: Occurrence,
-  startsAt: Instant,
-  lastsMs: number,
-  ends: Map<RunId, Instant>,
-): SimulatedStart {
-  const endsAt = (startsAt + lastsMs) as Instant;
-  ends.set(runId, endsAt);
-  return { schedule: id, jobType, runId, dueAt, startsAt, endsAt };
+  const starts = [...rehearsal.runs].map(({ runId, dueAt, startsAt, endsAt }) => {
+    return { schedule: state.id, jobType, runId, dueAt, startsAt, endsAt };
+  });
+  const pausesAt = state.status === 'active' ? rehearsal.state?.pause?.since : undefined;
+  const found = { ...(firstOverlap !== undefined && { firstOverlap }), ...(pausesAt !== undefined && { pausesAt }) };
+  return { schedule: { state, starts, fates, overlaps, ...found, playedUntil, isCutShort }, decisions };
 }
 
 /** What is on now is left out: when it ends is not known. */
 function withoutBacklog({ notBefore: _, ...state }: ScheduleState): ScheduleState {
   return { ...state, waiting: [], running: [] };
-}
-
-/** The next due time; or sooner, the end of a run that somebody waits for. */
-function nextMoment(state: ScheduleState, ends: ReadonlyMap<RunId, Instant>): Instant | undefined {
-  const look = nextLook(state);
-  if (state.status !== 'active' || state.waiting.length === 0) return look;
-  const end = Math.max(...state.running.map(({ runId }) => ends.get(runId) ?? 0));
-  return Math.min(look ?? Number.POSITIVE_INFINITY, end) as Instant;
 }

@@ -74,6 +74,17 @@ describe('finds', () => {
   });
 });
 
+it('a run that the next one cancels ends then, and counts as one that ended badly', () => {
+  const often = (spec: object) =>
+    look([schedule('often', { cron: '0 * * * *' }, { overlap: 'cancel-other', ...spec })], { seconds: 5_400, days: 1 });
+  const { starts } = often({}).schedules[0]!;
+  expect(starts).toHaveLength(24);
+  expect(starts[0]!.endsAt).toBe(starts[1]!.startsAt);
+  const pausing = often({ pauseAfterFailures: 3 });
+  expect(pausing.schedules[0]).toMatchObject({ starts: [{}, {}, {}], pausesAt: at('2027-03-20T03:00:00Z') });
+  expect(risks(pausing)).toContain('often pauses itself: 3 of its runs in a row are cancelled by the next one');
+});
+
 it('while all schedules are paused nothing would start, and it says why', () => {
   const standstill = { since: at(FROM), cause: 'operator', note: 'moving', actor: { who: 'ada' } } as const;
   const states = [schedule('one', { cron: '0 2 * * *' }), schedule('berlin', { cron: '30 2 * * *', timeZone: 'Europe/Berlin' })];

@@ -68,6 +68,7 @@ it.each([
   ['choose a longer window', { catchUp: { policy: 'all' }, overlap: 'buffer-all' }],
   ['nothing is ever caught up', { catchUp: { windowMs: 500 } }],
   ['it never starts', { timing: { at: '2027-01-01T00:00:00Z' }, catchUp: { policy: 'none' } }],
+  ['counts as one that ended badly', { overlap: 'cancel-other', pauseAfterFailures: 3 }],
   ['means nothing', { timing: { at: '2027-01-01T00:00:00Z' }, pauseAfterFailures: 3 }],
   ['only makes it late', { timing: { at: '2027-01-01T00:00:00Z', jitterMs: 5 } }],
   [undefined, {}],

@@ -8,8 +8,13 @@ import { at, ScheduleStory } from '../../support/schedule-story.ts';
 
 const CREATED = '2026-11-23T00:30:00Z';
 const OPERATOR = { who: 'cli:ada', why: 'nightly' };
-const hourly = (spec: object = {}) =>
-  new ScheduleStory('s', CREATED, { jobType: 'job', timing: { cron: '0 * * * *' }, overlap: 'allow-all', ...spec }, OPERATOR);
+const hourly = (spec: object = {}, lastsMs?: number) =>
+  new ScheduleStory(
+    's',
+    CREATED,
+    { jobType: 'job', timing: { cron: '0 * * * *' }, overlap: 'allow-all', ...spec },
+    { by: OPERATOR, lastsMs },
+  );
 
 function why({ events }: ScheduleStory, when: string, now: string, standstills: readonly RecordedStandstill[] = []) {
   const inquiry = new Inquiry(at(when));
@@ -34,7 +39,7 @@ describe('what was decided', () => {
       [
         'in force at 2026-11-23T01:00:00Z: revision 1, cron 0 * * * * UTC, created at 2026-11-23T00:30:00Z by cli:ada (nightly)',
         'started: it was started when it was due (rule on-time)',
-        'decided at 2026-11-23T01:00:00.400Z, 400 ms after it was due, by /almanac/one',
+        'decided at 2026-11-23T01:00:00.400Z, 400 ms after it was due, by /almanac/test',
         'run s-20261123t010000z, which ended as succeeded at 2026-11-23T01:00:09.000Z',
       ].join('\n'),
     );
@@ -90,7 +95,7 @@ describe('what was decided', () => {
       .command('2026-11-23T02:50:00Z', { do: 'resume' });
     expect(words(story, '2026-11-23T01:00:00Z', '2026-11-23T03:00:00Z').split('\n').slice(1)).toEqual([
       'paused: it was due during a pause, and too late when that was over (rule pause)',
-      'decided at 2026-11-23T02:30:00Z, 1 h 30 min after it was due, by /almanac/one',
+      'decided at 2026-11-23T02:30:00Z, 1 h 30 min after it was due, by /almanac/test',
       'the schedule was paused then, from 2026-11-23T00:45:00Z to 2026-11-23T02:30:00Z by ada, note: vault is moved',
     ]);
     expect(why(story, '2026-11-23T01:30:00Z', '2026-11-23T03:00:00Z').pauses).toEqual([]); // nothing was due
@@ -156,11 +161,13 @@ describe('what nobody has decided yet', () => {
   });
 
   it('waits for the run before it', () => {
-    const story = hourly({ overlap: 'buffer-one' }).decide('2026-11-23T01:00:00Z').decide('2026-11-23T02:00:00Z');
+    const story = hourly({ overlap: 'buffer-one' }, 80 * 60_000)
+      .decide('2026-11-23T01:00:00Z')
+      .decide('2026-11-23T02:00:00Z');
     expect(words(story, '2026-11-23T02:00:00Z', '2026-11-23T02:10:00Z')).toContain(
       'undecided: it waits for the run before it, run s-20261123t010000z',
     );
-    story.decide('2026-11-23T02:20:00Z', ['s-20261123t010000z']);
+    story.decide('2026-11-23T02:20:00Z');
     expect(words(story, '2026-11-23T02:00:00Z', '2026-11-23T02:30:00Z')).toContain('20 min after it was due');
   });
 
@@ -196,8 +203,8 @@ describe('an instant', () => {
 
   it('at which somebody asked for a run', () => {
     const story = hourly().command('2026-11-23T00:50:00.300Z', { do: 'trigger', actor: { who: 'ada' } });
-    expect(words(story, '2026-11-23T00:50:00Z', '2026-11-23T00:55:00Z', { 's-triggered': null })).toContain(
-      'somebody asked for a run at 2026-11-23T00:50:00.300Z by ada: run s-triggered, which has not begun',
+    expect(words(story, '2026-11-23T00:50:00Z', '2026-11-23T00:55:00Z', { 's-1': null })).toContain(
+      'somebody asked for a run at 2026-11-23T00:50:00.300Z by ada: run s-1, which has not begun',
     );
   });
 
