@@ -299,7 +299,7 @@ class Draft {
     const { pause, paused } = this.#before;
     const { suspensions, now } = this.#facts;
     return [...suspensions, ...(paused ? [paused] : []), ...(pause ? [pause] : [])]
-      .map(({ since, ...rest }) => ({ since, until: ('until' in rest && rest.until) || now }))
+      .map(({ since, ...rest }) => ({ since, until: ('until' in rest && rest.until) || instant(now + 1) })) // one that is on covers this instant
       .sort((a, b) => a.since - b.since);
   }
 
