@@ -1,7 +1,8 @@
 /** A schedule: a rule that starts runs, and what has become of it so far. */
-import type { Instant, JobTypeId, RunId, ScheduleId } from '../ids.ts';
+import { type Instant, type JobTypeId, type RunId, type ScheduleId, scheduledRunId } from '../ids.ts';
 import type { Lane } from '../job-type.ts';
 import type { Actor } from '../run-event.ts';
+import { jitterOf } from './jitter.ts';
 import type { Timing } from './timing.ts';
 
 /** What is done about occurrences that nobody decided in time, whatever the reason: down, suspended, paused, clock moved. */
@@ -75,3 +76,13 @@ export interface ScheduleState {
   /** Runs in a row that ended badly. */
   readonly failures: number;
 }
+
+/** When the occurrence starts, jitter included. */
+export const firesAt = ({ id, spec: { timing } }: Pick<ScheduleState, 'id' | 'spec'>, dueAt: Instant): Instant =>
+  (dueAt + jitterOf(id, timing, dueAt)) as Instant;
+
+/** One and the same for every replica, and for a backfill. */
+export const occurrenceOf = ({ id, spec }: Pick<ScheduleState, 'id' | 'spec'>, dueAt: Instant): Occurrence => ({
+  dueAt,
+  runId: spec.runId ?? scheduledRunId(id, dueAt),
+});
