@@ -46,9 +46,8 @@ export async function removeSettled(
 }
 
 /**
- * Deletes consumers that remember what is gone: whoever pulls from one makes it anew, and a new one knows nothing of it. One that has to
- * do with a run that is on is left as it is, for the run would be carried out a second time. The consumer for wakes stays, too: they
- * count their delays from their first delivery, and it has no limit.
+ * Makes consumers anew that remember what is gone. One that has to do with a run that is on is left as it is, for the run would be carried
+ * out a second time. The consumer for wakes stays, too: they count their delays from their first delivery, and it has no limit.
  */
 export async function renewStuckConsumers(manager: JetStreamManager, consumers: readonly ConsumerInfo[], log: Log): Promise<void> {
   for (const consumer of consumers) {
@@ -59,6 +58,7 @@ export async function renewStuckConsumers(manager: JetStreamManager, consumers: 
     if (kind === 'start' && (await isOnLiveRuns(manager, filter, delivered.stream_seq))) continue;
     log.warn({ consumer: name, unacknowledged: num_ack_pending }, 'a consumer is stuck after a crash of the server; it is made anew');
     await manager.consumers.delete(commands.name, name);
+    await manager.consumers.add(commands.name, config); // at once: without one, its commands would be taken for strays
   }
 }
 
