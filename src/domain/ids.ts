@@ -38,6 +38,17 @@ export function instant(epochMs: number): Instant {
   return epochMs as Instant;
 }
 
+const latest = { at: Number.NaN, text: '' };
+
+/** ISO 8601, UTC, with milliseconds. Under load most events are of the same millisecond as the one before. */
+export function isoTime(at: Instant): string {
+  if (at !== latest.at) {
+    latest.text = new Date(at).toISOString();
+    latest.at = at;
+  }
+  return latest.text;
+}
+
 /** Identity makes repeats harmless (invariant 5): the same occurrence always names the same run, e.g. `vault-sync-20261123t030000z`. */
 export function scheduledRunId(schedule: ScheduleId, dueAt: Instant): RunId {
   const stamp = new Date(dueAt)

@@ -4,7 +4,7 @@
  */
 import { SnapshotTooLargeError } from './errors.ts';
 import { hashOfEvent } from './hash-chain.ts';
-import type { Instant, JobTypeId, RunId, Sequence } from './ids.ts';
+import { type Instant, isoTime, type JobTypeId, type RunId, type Sequence } from './ids.ts';
 import { type Parked, parkedOf } from './parking.ts';
 import {
   type Actor,
@@ -19,6 +19,7 @@ import {
 import type { RunPolicy } from './run-policy.ts';
 import type { Effect } from './statechart/effect.ts';
 import type { FoldableStatechart } from './statechart/fold.ts';
+import { throughJson } from './statechart/json.ts';
 import { describeState, isFinal, outcomeOf, type Snapshot } from './statechart/snapshot.ts';
 import type { Step } from './statechart/step.ts';
 import type { Stimulus } from './statechart/stimulus.ts';
@@ -86,7 +87,7 @@ export const CANCEL_EVENT = { type: 'almanac.cancel' } as const;
 export function startRun(statechart: FoldableStatechart, request: StartRequest, facts: Facts): Decision {
   const { jobType, runId, policy } = request;
   const step = asStored(statechart.start(request.input, { at: facts.at, seed: seedOf(jobType, runId, 1), policy }));
-  const startedAt = new Date(facts.at).toISOString();
+  const startedAt = isoTime(facts.at);
   const data: RunEventData = {
     revision: 1,
     event: START_EVENT,
@@ -259,7 +260,7 @@ function ownershipFields(
  */
 function asStored(step: Step): Step {
   if (isFinal(step.snapshot)) return step; // nobody goes on from here
-  const snapshot = JSON.parse(JSON.stringify(step.snapshot)) as Snapshot;
+  const snapshot = throughJson(step.snapshot);
   const effects = step.effects.map((effect): Effect => {
     if (effect.type !== 'startActivity' || effect.input === undefined) return effect;
     return { ...effect, input: snapshot.activities![effect.id]!.input! };
@@ -285,7 +286,7 @@ function decision(
     source: facts.source,
     type,
     subject: cloudEventSubject(run.jobType, run.runId),
-    time: new Date(facts.at).toISOString(),
+    time: isoTime(facts.at),
     datacontenttype: 'application/json',
     ...(run.traceparent && { traceparent: run.traceparent }),
     data,

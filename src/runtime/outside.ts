@@ -165,9 +165,7 @@ export class Outside {
         info: (more, message) => log.info({ ...facts, ...more }, message),
         warn: (more, message) => log.warn({ ...facts, ...more }, message),
       },
-      get children() {
-        return childrenOf({ jobType, runId }, commands);
-      },
+      children: childrenOf({ jobType, runId }, commands),
     };
   }
 

@@ -49,5 +49,14 @@ export function queuedRunId(command: StoredCommand): RunId | undefined {
   }
 }
 
+/** Undefined: nobody can carry it out. */
+export function runMeantBy(command: StoredCommand): RunId | undefined {
+  try {
+    return parseStartCommand(command.body).key ?? runIdOfCommand(command);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A command without a key names its run by its place in the stream: each delivery of it means the same run (invariant 5). */
 const runIdOfCommand = ({ command, publishedAt }: StoredCommand) => `cmd-${publishedAt.toString(36)}-${command}` as RunId;

@@ -162,11 +162,12 @@ async function commandsLeft(connection: NatsConnection): Promise<Evidence['comma
   const consumers: string[] = [];
   let outstanding = 0;
   for await (const { name, delivered, ack_floor, num_pending, num_ack_pending } of manager.consumers.list('COMMANDS')) {
-    if (num_pending + num_ack_pending === 0) continue;
+    if (num_pending + num_ack_pending === 0 || name === 'wake') continue; // a server 2.9 that was killed may count wakes wrong, which keeps nobody waiting
     outstanding += num_pending + num_ack_pending;
     consumers.push(`${name} ${JSON.stringify({ delivered, ack_floor, num_pending, num_ack_pending })}`);
   }
-  return { stored, consumers: outstanding === stored.length ? [] : consumers };
+  const settled = outstanding === stored.filter((subject) => subject.split('.')[2] !== 'wake').length;
+  return { stored, consumers: settled ? [] : consumers };
 }
 
 /** Past the consumers: a work queue does not let us have another one. */

@@ -24,8 +24,11 @@ const SHORT_FORM_TOKENS = 9;
 
 /** Where the numbers begin. The same for every message of a consumer. */
 export function numbersStart(reply: string): number {
-  const tokens = reply.split('.');
-  return tokens.slice(0, tokens.length === SHORT_FORM_TOKENS ? 4 : 6).join('.').length + 1;
+  let tokens = 1;
+  for (let dot = reply.indexOf('.'); dot >= 0; dot = reply.indexOf('.', dot + 1)) tokens++;
+  let start = 0;
+  for (let names = tokens === SHORT_FORM_TOKENS ? 4 : 6; names > 0; names--) start = reply.indexOf('.', start) + 1;
+  return start;
 }
 
 /** Reads the digits where they stand: every message that is read or leased passes here. */

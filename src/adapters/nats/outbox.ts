@@ -1,5 +1,5 @@
 /**
- * Collects what is to be sent while the program decides, and hands it to the connection in one go, so that it leaves in one write. The
+ * Collects what is to be sent while the program decides, and hands it to the connection in one go, so that it leaves in few writes. The
  * client library writes at the end of every microtask, which under load is a system call for nearly every message.
  */
 import type { NatsConnection, PublishOptions } from '@nats-io/transport-node';
@@ -11,6 +11,8 @@ interface Outgoing {
   readonly onRefused: ((error: Error) => void) | undefined;
 }
 
+/** So many make a write worth its system call. The server works on them while the program goes on deciding. */
+const CHUNK = 32;
 const outboxes = new WeakMap<NatsConnection, Outbox>();
 
 export class Outbox {
@@ -32,7 +34,9 @@ export class Outbox {
 
   /** @param onRefused Told when the client library itself refuses the message, e.g. because it is too large for the server. */
   send(subject: string, body: Uint8Array, options?: PublishOptions, onRefused?: (error: Error) => void): void {
-    if (this.#outgoing.push({ subject, body, options, onRefused }) === 1) setImmediate(() => this.flush());
+    const waiting = this.#outgoing.push({ subject, body, options, onRefused });
+    if (waiting === 1) setImmediate(() => this.flush());
+    else if (waiting === CHUNK) this.flush();
   }
 
   /** Sends at once what waits. To be called before the connection is closed. */

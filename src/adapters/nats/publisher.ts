@@ -5,7 +5,15 @@
  * Never guesses: a message whose answer was lost is reported as unconfirmed, and the caller reads back.
  */
 import { JetStreamApiCodes } from '@nats-io/jetstream';
-import { createInbox, headers, InvalidArgumentError, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import {
+  createInbox,
+  headers,
+  InvalidArgumentError,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  type Subscription,
+} from '@nats-io/transport-node';
 import { MESSAGE_TOO_LARGE, StoppingError, StorageRefusedError, UnconfirmedError, VersionConflictError } from '../../domain/errors.ts';
 import type { Sequence } from '../../domain/ids.ts';
 import { Outbox } from './outbox.ts';
@@ -169,11 +177,11 @@ export class Publisher {
   }
 }
 
-function headersOf(options: PublishOptions) {
+function headersOf({ expectedSequence, messageId, headers: others }: PublishOptions): MsgHdrs {
   const set = headers();
-  if (options.expectedSequence !== undefined) set.set('Nats-Expected-Last-Subject-Sequence', String(options.expectedSequence));
-  if (options.messageId !== undefined) set.set('Nats-Msg-Id', options.messageId);
-  for (const [name, value] of Object.entries(options.headers ?? {})) set.set(name, value);
+  if (expectedSequence !== undefined) set.append('Nats-Expected-Last-Subject-Sequence', String(expectedSequence));
+  if (messageId !== undefined) set.append('Nats-Msg-Id', messageId);
+  for (const name in others) set.set(name, others[name]!);
   return set;
 }
 

@@ -8,10 +8,10 @@ import { LANES, type Lane, noSuchLane } from '../../domain/job-type.ts';
 import type { DeadLetters, Log } from '../../runtime/ports.ts';
 import { deleteStored } from './delete-stored.ts';
 import { plainHeaders } from './message-headers.ts';
-import { removeSettled } from './settled-commands.ts';
+import { removeSettled, renewStuckConsumers } from './stuck-consumers.ts';
 import { matches } from './subject-filter.ts';
 
-/** Looking costs two requests. Tests look when they want to. */
+/** Looking costs two requests, and one for each command of a consumer that seems stuck. Tests look when they want to. */
 export const SWEEP_EVERY_MS = 5_000;
 
 /**
@@ -27,10 +27,10 @@ export async function sweepStrays(
 ): Promise<number> {
   const info = await manager.streams.info(commands.name, { subjects_filter: '>' });
   const subjects = Object.keys(info.state.subjects ?? {});
-  if (subjects.length === 0) return 0;
   const consumers: ConsumerInfo[] = [];
   for await (const consumer of manager.consumers.list(commands.name)) consumers.push(consumer);
   await removeSettled(manager, consumers, info.state.subjects ?? {});
+  await renewStuckConsumers(manager, consumers, log);
   // A job type or lane that is only known to a newer deployment has its consumer, and is not a stray.
   const filters = consumers.flatMap(({ config }) => config.filter_subjects ?? [config.filter_subject ?? '>']);
   const isTaken = (subject: string) => filters.some((filter) => matches(filter, subject)) || isKnown(subject, known);

@@ -1,8 +1,9 @@
+import { jetstream } from '@nats-io/jetstream';
 import { expect, it, onTestFinished } from 'vitest';
 import { natsDeadLetters } from '../../../src/adapters/nats/dead-letters.ts';
 import { sweepStrays } from '../../../src/adapters/nats/strays.ts';
 import { commandsLeft } from '../../support/commands-left.ts';
-import { hostOn } from '../../support/host-on.ts';
+import { clientOn, hostOn } from '../../support/host-on.ts';
 import { stepsJob } from '../../support/jobs.ts';
 import { startTestServer } from '../../support/nats-server.ts';
 import { Sightings, sightingLog } from '../../support/sightings.ts';
@@ -45,4 +46,35 @@ it('commands that a killed server remembers though they were settled are removed
     .toEqual({ stored: 3, unacknowledged: 1 });
   release('done');
   await nothingBut({ stored: 0, unacknowledged: 0 });
+});
+
+it('a place that a command keeps whose run has ended is set free, and a run that is on stays with its holder', async () => {
+  await using server = await startTestServer();
+  const leaseMs = 3_600_000; // nothing comes back by itself
+  const { promise, resolve: release } = Promise.withResolvers<string>();
+  onTestFinished(() => release('done'));
+  const quick = stepsJob('quick', ['only'], async () => 'done', { concurrency: 1 });
+  const slow = stepsJob('slow', ['only'], () => promise, { concurrency: 1 });
+  const first = await hostOn(server, [quick], { leaseMs });
+  await first.start(quick, 'r1');
+  await first.seen.times('ended', 1);
+  await first.stop();
+  await using client = await clientOn(server);
+  await client.publisher.publish('cmd.quick.start.normal', Buffer.from('{"key":"r1"}'));
+  const consumer = await jetstream(client.connection).consumers.get('COMMANDS', 'start-quick-normal');
+  expect((await consumer.next({ expires: 5_000 }))?.seq).toBe(2); // and nobody will ever acknowledge it
+
+  await using host = await hostOn(server, [quick, slow], { leaseMs });
+  await host.start(slow, 'r1');
+  await host.seen.times('started', 1);
+  await host.start(quick, 'r2');
+  const sweep = () => sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()));
+  await expect
+    .poll(() => sweep().then(() => commandsLeft(client.connection)), { timeout: 15_000 })
+    .toEqual({ stored: 1, unacknowledged: 1 });
+  expect((await client.historyOf(quick, 'r2')).at(-1)?.event.data.outcome).toBe('succeeded');
+  await sweep();
+  release('done');
+  await host.seen.times('ended', 2);
+  expect((await client.historyOf(slow, 'r1')).map(({ event }) => event.type)).toEqual(['almanac.run.started', 'almanac.run.finished']);
 });
