@@ -1,7 +1,6 @@
 /** The composition root: one start, one stop. Everything is put together here and nowhere else. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import pino from 'pino';
 import { jobTypes } from '../machines/index.ts';
@@ -23,46 +22,30 @@ import { activitySubject, remoteActivity } from './adapters/nats/remote-activity
 import { natsReplyBox } from './adapters/nats/reply-box.ts';
 import { natsRunHistory } from './adapters/nats/run-history.ts';
 import { natsRunLog } from './adapters/nats/run-log.ts';
-import { natsScheduleLog } from './adapters/nats/schedule-log.ts';
-import { natsStandstillLog } from './adapters/nats/standstill-log.ts';
 import { SWEEP_EVERY_MS, sweepStrays } from './adapters/nats/strays.ts';
 import { guarded } from './adapters/resilience/guarded.ts';
 import { sqliteGraph } from './adapters/sqlite/graph.ts';
-import { findClarifaiConfig } from './adapters/system/clarifai-config.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import { freePort } from './adapters/system/free-port.ts';
 import { processIdentity } from './adapters/system/identity.ts';
 import { openEmbeddedServer } from './adapters/system/nats-server/embedded-server.ts';
 import { discoverServer } from './adapters/system/nats-server/server-record.ts';
 import { assertSupportedVersion } from './adapters/system/nats-server/versions.ts';
-import { PauseFile } from './adapters/system/pause-file.ts';
 import { vaultFiles } from './adapters/system/vault-files.ts';
 import type { Metrics } from './adapters/telemetry/metrics.ts';
 import { noMetrics } from './adapters/telemetry/no-metrics.ts';
+import { type ScheduleClient, type Server, schedulesOn, schedulingOn } from './app-schedules.ts';
 import type { Config } from './config.ts';
 import { NeverStartedError, NotRunningError, withoutCredentials } from './domain/errors.ts';
-import { type JobTypeId, jobTypeId, scheduleId } from './domain/ids.ts';
-import { type Lane, laneLimits } from './domain/job-type.ts';
-import { fromApscheduler } from './domain/schedule/apscheduler-cron.ts';
-import { clarifaiJobs } from './domain/schedule/clarifai-jobs.ts';
+import { laneLimits } from './domain/job-type.ts';
 import type { ScheduleState } from './domain/schedule/schedule.ts';
 import type { ActivityMakers } from './runtime/activity-makers.ts';
-import { ControlDesk } from './runtime/control-desk.ts';
 import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
-import { type DeclaredSchedule, declareSchedules } from './runtime/declared-schedules.ts';
 import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
 import { Operations } from './runtime/operations.ts';
 import type { DependencyObserver, Log } from './runtime/ports.ts';
 import { RunControl } from './runtime/run-control.ts';
-import { ScheduleBook } from './runtime/schedule-book.ts';
-import { ScheduleDesk } from './runtime/schedule-desk.ts';
-import { ScheduleInspection } from './runtime/schedule-inspection.ts';
-import { ScheduleOperations } from './runtime/schedule-operations.ts';
-import { ScheduleWriter } from './runtime/schedule-writer.ts';
-import { Scheduler } from './runtime/scheduler.ts';
-import { StandstillKeeper } from './runtime/standstill-keeper.ts';
-import { StandstillOperations } from './runtime/standstill-operations.ts';
 
 /** While stopping. Docker kills after ten seconds. */
 const ANSWERS_WITHIN_MS = 3_000;
@@ -138,27 +121,10 @@ async function startParts(
   const commands = natsCommandSender(publisher, manager);
   const runs = natsRunLog(publisher, manager);
   const announcer = natsAnnouncer(connection);
-  const schedules = natsScheduleLog(connection, publisher, manager);
-  const book = new ScheduleBook(log);
-  const keeper = new StandstillKeeper({
-    standstills: natsStandstillLog(connection, publisher, manager),
-    clock: systemClock,
-    identity,
-    log,
-    pauseSource: new PauseFile({ vaultRoot: config.vault.root, automationPause: config.automationPause }),
-    onChange: () => scheduler.armAll(),
-  });
-  const suspensions = async () => {
-    await keeper.check();
-    return keeper.suspensions();
-  };
-  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock: systemClock, identity, log, suspensions });
-  const scheduler = new Scheduler({ book, writer, schedules, clock: systemClock, log, standsStill: () => keeper.state.now !== undefined });
+  const server = { connection, manager, publisher };
+  const scheduling = schedulingOn(server, { runs, commands, deadLetters, announcer, identity, log }, config);
   const host = new Host({
-    desks: {
-      schedule: new ScheduleDesk({ schedules, writer, timeZone: config.timeZone, lanesOf, deadLetters, announcer, log }),
-      control: new ControlDesk({ keeper, deadLetters, announcer, log }),
-    },
+    desks: scheduling.desks,
     jobTypes: jobTypes.map((jobType) => runnable(jobType, activities[jobType.id] ?? {})),
     leases: natsLeases(connection, manager, log, { leaseMs: config.nats.leaseMs }),
     runs,
@@ -180,11 +146,7 @@ async function startParts(
   await host.start();
   onStop(() => stopHost(host, publisher));
 
-  await keeper.start();
-  onStop(() => keeper.stop());
-  await scheduler.start();
-  onStop(() => scheduler.stop());
-  await declareSchedules(await declaredSchedules(config, log), { book, writer, timeZone: config.timeZone });
+  await scheduling.start(onStop);
   const known = new Map(jobTypes.map((jobType) => [jobType.id, [...laneLimits(jobType).keys()]]));
   onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, known), log));
 
@@ -193,20 +155,17 @@ async function startParts(
     natsVersion,
     embedded: embedded !== undefined,
     metricsUrl: metrics.url,
-    schedules: [...book.all()].map(({ state }) => state).filter(({ status }) => status !== 'deleted'),
-    operations: operationsOn(connection, manager, publisher),
+    schedules: scheduling.states(),
+    operations: operationsOn(server),
     failed,
     stop,
   };
 }
 
-export interface Client {
+export interface Client extends ScheduleClient {
   readonly operations: Operations;
   readonly control: RunControl;
   readonly deadLetters: DeadLetterOperations;
-  readonly schedules: ScheduleOperations;
-  readonly allSchedules: StandstillOperations;
-  readonly inspection: ScheduleInspection;
   close(): Promise<void>;
 }
 
@@ -223,12 +182,13 @@ export async function openClient(config: Config): Promise<Client> {
     throw new NeverStartedError(url);
   }
   const publisher = new Publisher(connection);
+  const server = { connection, manager, publisher };
   const { source } = processIdentity();
   return {
-    operations: operationsOn(connection, manager, publisher),
-    control: controlOn(connection, manager, publisher),
-    deadLetters: new DeadLetterOperations(natsDeadLetterBox({ connection, manager, publisher, source }), systemClock),
-    ...schedulesOn(connection, manager, publisher, config),
+    operations: operationsOn(server),
+    control: controlOn(server),
+    deadLetters: new DeadLetterOperations(natsDeadLetterBox({ ...server, source }), systemClock),
+    ...schedulesOn(server, config),
     async close() {
       publisher.close();
       await disconnect(connection);
@@ -236,7 +196,7 @@ export async function openClient(config: Config): Promise<Client> {
   };
 }
 
-const operationsOn = (connection: NatsConnection, manager: JetStreamManager, publisher: Publisher) =>
+const operationsOn = ({ connection, manager, publisher }: Server) =>
   new Operations({
     jobTypes,
     history: natsRunHistory(connection, manager),
@@ -244,24 +204,6 @@ const operationsOn = (connection: NatsConnection, manager: JetStreamManager, pub
     commands: natsCommandSender(publisher, manager),
     replies: natsReplyBox(connection),
   });
-
-function schedulesOn(connection: NatsConnection, manager: JetStreamManager, publisher: Publisher, { timeZone }: Config) {
-  const parts = {
-    jobTypes,
-    schedules: natsScheduleLog(connection, publisher, manager),
-    standstills: natsStandstillLog(connection, publisher, manager),
-    runs: natsRunLog(publisher, manager),
-    history: natsRunHistory(connection, manager),
-    clock: systemClock,
-  };
-  const sending = { commands: natsCommandSender(publisher, manager), replies: natsReplyBox(connection) };
-  const schedules = new ScheduleOperations({ ...parts, ...sending, timeZone });
-  return {
-    schedules,
-    allSchedules: new StandstillOperations({ ...parts, ...sending }),
-    inspection: new ScheduleInspection({ ...parts, operations: schedules }),
-  };
-}
 
 /** The libraries are loaded here, because commands that only ask need none of them. */
 async function activityMakers(
@@ -283,7 +225,8 @@ async function activityMakers(
     guarded,
   };
 }
-const controlOn = (connection: NatsConnection, manager: JetStreamManager, publisher: Publisher) =>
+
+const controlOn = ({ connection, manager, publisher }: Server) =>
   new RunControl({
     jobTypes,
     runs: natsRunLog(publisher, manager),
@@ -293,33 +236,6 @@ const controlOn = (connection: NatsConnection, manager: JetStreamManager, publis
     replies: natsReplyBox(connection),
     clock: systemClock,
   });
-
-/** Next to each statechart, unless the environment or the config file of the ClarifAI services says otherwise. */
-async function declaredSchedules({ schedules, clarifaiConfig, environment }: Config, log: Log): Promise<DeclaredSchedule[]> {
-  const file = await findClarifaiConfig({ ...clarifaiConfig, workingDirectory: process.cwd() });
-  const { jobs, warnings } = clarifaiJobs({ file: file?.settings, environment, translate: fromApscheduler });
-  const unknown = jobs.filter(({ jobType }) => !jobTypes.some(({ id }) => id === jobType)).map(({ jobType }) => jobType);
-  if (unknown.length > 0)
-    log.warn({ file: file?.path, jobs: unknown }, 'these jobs of the ClarifAI config are not known here and do not run');
-  for (const warning of [...(file?.warnings ?? []), ...warnings, ...jobs.flatMap((job) => job.warnings)])
-    log.warn({ file: file?.path }, warning);
-  return jobTypes.flatMap(({ id, cron }): DeclaredSchedule[] => {
-    const { enabled = true, cron: configured } = schedules[id] ?? {};
-    const job = jobs.find(({ jobType }) => jobType === id);
-    const pattern = configured ?? job?.cron ?? cron;
-    if (pattern === undefined) return [];
-    const description = job?.description;
-    const spec = { jobType: jobTypeId(id), timing: { cron: pattern }, ...(description && { description }) };
-    const variable = `${id.toUpperCase().replaceAll('-', '_')}_ENABLED`;
-    const off = enabled ? job && (!job.enabled || job.manualOnly) && job.decidedBy : `${variable} is not true`;
-    return [{ id: scheduleId(id), spec, ...(off && { off }) }];
-  });
-}
-
-function lanesOf(id: JobTypeId): ReadonlySet<Lane> {
-  const jobType = jobTypes.find((known) => known.id === id);
-  return new Set(jobType === undefined ? [] : laneLimits(jobType).keys());
-}
 
 /**
  * A second instance on the machine takes another port rather than fail over its metrics. Loaded here, because OpenTelemetry takes longer
