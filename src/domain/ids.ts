@@ -38,15 +38,18 @@ export function instant(epochMs: number): Instant {
   return epochMs as Instant;
 }
 
-const latest = { at: Number.NaN, text: '' };
+const texts = new Map<Instant, string>();
+const MOST_TEXTS = 256;
 
-/** ISO 8601, UTC, with milliseconds. Under load most events are of the same millisecond as the one before. */
+/** ISO 8601, UTC, with milliseconds. Under load a few instants are written again and again. */
 export function isoTime(at: Instant): string {
-  if (at !== latest.at) {
-    latest.text = new Date(at).toISOString();
-    latest.at = at;
+  let text = texts.get(at);
+  if (text === undefined) {
+    text = new Date(at).toISOString();
+    if (texts.size === MOST_TEXTS) texts.clear();
+    texts.set(at, text);
   }
-  return latest.text;
+  return text;
 }
 
 /** Identity makes repeats harmless (invariant 5): the same occurrence always names the same run, e.g. `vault-sync-20261123t030000z`. */

@@ -1,6 +1,6 @@
 /** Decides, appends, acts, in this order (invariant 3): for occurrences that are due, and for commands. */
 import { VersionConflictError } from '../domain/errors.ts';
-import type { RunId, ScheduleId, Sequence } from '../domain/ids.ts';
+import { isoTime, type RunId, type ScheduleId, type Sequence } from '../domain/ids.ts';
 import type { Actor } from '../domain/run-event.ts';
 import type { DueFacts, ScheduleEffect, Suspension, Verdict } from '../domain/schedule/due.ts';
 import type { Occurrence, ScheduleState } from '../domain/schedule/schedule.ts';
@@ -149,7 +149,7 @@ export class ScheduleWriter {
 
   #start({ id, spec }: ScheduleState, { dueAt, runId, triggered }: Occurrence, lane = spec.lane): Promise<void> {
     const { jobType, input } = spec;
-    const due = new Date(dueAt).toISOString();
+    const due = isoTime(dueAt);
     const actor: Actor = { who: `schedule:${id}`, why: triggered ? `triggered at ${due}` : `due at ${due}` };
     return this.#options.commands.start({ jobType, runId, lane, input, actor, messageId: `${id}@${jobType}/${runId}` });
   }

@@ -16,6 +16,7 @@ import type { Client } from '../support/host-on.ts';
 import { startTestServer } from '../support/nats-server.ts';
 import { schedulerOn } from '../support/scheduler-on.ts';
 import { storedStarts } from '../support/stored-starts.ts';
+import { recordedStarts } from './raw/recorded-starts.ts';
 
 const [schedules = 200, seconds = 30] = process.argv.slice(2).map(Number);
 const JOB_TYPE = jobTypeId('nothing');
@@ -30,6 +31,7 @@ console.log(`Node ${process.version}; ${schedules} schedules, each due every sec
 const bare = show('bare croner timers', JSON.parse((await run(process.execPath, [CRONER, ...load])).stdout));
 const python = await run('python3', [APSCHEDULER, ...load], { env: await apschedulerEnvironment() });
 show('APScheduler', JSON.parse(python.stdout));
+show('raw socket: both stored', await atLeast());
 const stored = await started();
 const own = show(
   'Almanac: command stored',
@@ -44,6 +46,12 @@ for (const share of ['p50', 'p99'] as const) {
 }
 console.log(`missed ${missed}, twice ${twice} (aim 0 and 0: ${missed + twice === 0 ? 'reached' : 'MISSED'})`);
 process.exitCode = missed + twice === 0 ? 0 : 1;
+
+/** What the server and a socket need for the same two messages: the event, and the command once that is stored. */
+async function atLeast(): Promise<number[]> {
+  await using server = await startTestServer();
+  return await recordedStarts({ url: server.url, schedules, seconds });
+}
 
 /** For each run that should have been started, how late each of its start commands was stored, by the clock of the server: the same machine's. */
 async function started() {

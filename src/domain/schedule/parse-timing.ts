@@ -1,7 +1,7 @@
 /** What people write about the time of a schedule, checked once, at the edge. */
 import { z } from 'zod';
 import { InvalidScheduleError } from '../errors.ts';
-import type { Instant } from '../ids.ts';
+import { type Instant, isoTime } from '../ids.ts';
 import { cronCalendar } from './cron-calendar.ts';
 import { exclusionProblem, isExcluded } from './exclusions.ts';
 import { nextOccurrence } from './occurrences.ts';
@@ -114,27 +114,25 @@ function cronProblem(cron: string): string | undefined {
   }
 }
 
-const iso = (at: Instant): string => new Date(at).toISOString();
-
 function boundsProblem({ startAt, endAt }: Timing): string | undefined {
   if (startAt === undefined || endAt === undefined || startAt <= endAt) return undefined;
-  return `endAt ${iso(endAt)} is before startAt ${iso(startAt)}: nothing would ever be due`;
+  return `endAt ${isoTime(endAt)} is before startAt ${isoTime(startAt)}: nothing would ever be due`;
 }
 
 function neverProblem(timing: Timing): string | undefined {
   const { trigger, startAt = EARLIEST, endAt = LATEST, timeZone, dst } = timing;
   if (nextOccurrence(timing, (startAt - 1) as Instant) !== undefined) {
     if (trigger.kind !== 'once' || !isExcluded(timing, trigger.at)) return undefined;
-    return `at ${iso(trigger.at)} is on an excluded day of ${timeZone}: choose another time or take the day out of exclusions`;
+    return `at ${isoTime(trigger.at)} is on an excluded day of ${timeZone}: choose another time or take the day out of exclusions`;
   }
-  const between = `between ${iso(startAt)} and ${iso(endAt)}`;
+  const between = `between ${isoTime(startAt)} and ${isoTime(endAt)}`;
   switch (trigger.kind) {
     case 'cron':
       return `cron ${JSON.stringify(trigger.cron)} is never due ${between} in ${timeZone} with gap "${dst.gap}": is there such a day?`;
     case 'interval':
-      return `everyMs ${trigger.everyMs} from ${iso(trigger.anchor)} on is never due ${between}: choose a shorter interval or other bounds`;
+      return `everyMs ${trigger.everyMs} from ${isoTime(trigger.anchor)} on is never due ${between}: choose a shorter interval or other bounds`;
     case 'once':
-      return `at ${iso(trigger.at)} is not ${between}: change it, startAt or endAt`;
+      return `at ${isoTime(trigger.at)} is not ${between}: change it, startAt or endAt`;
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { CorruptEventError } from '../errors.ts';
-import { type Instant, instant, isSafeToken, type JobTypeId, type RunId, type ScheduleId } from '../ids.ts';
+import { type Instant, instant, isoTime, isSafeToken, type JobTypeId, type RunId, type ScheduleId } from '../ids.ts';
 import { LANES } from '../job-type.ts';
 import { Actor } from '../run-event.ts';
 import type { ScheduleEffect } from './due.ts';
@@ -143,7 +143,7 @@ export function scheduleEventBytes({ id, source, type, at, data }: ScheduleEvent
       source,
       type,
       subject: `schedule/${data.state.id}`,
-      time: new Date(at).toISOString(),
+      time: isoTime(at),
       datacontenttype: 'application/json',
       data: written(data),
     }),
@@ -154,8 +154,8 @@ export function scheduleEventBytes({ id, source, type, at, data }: ScheduleEvent
 function written({ entries, stretches, effects, state, ...data }: ScheduleEventData): object {
   return {
     ...data,
-    entries: entries.map((entry) => ({ ...entry, dueAt: iso(entry.dueAt) })),
-    stretches: stretches.map((stretch) => ({ ...stretch, from: iso(stretch.from), to: iso(stretch.to) })),
+    entries: entries.map((entry) => ({ ...entry, dueAt: isoTime(entry.dueAt) })),
+    stretches: stretches.map((stretch) => ({ ...stretch, from: isoTime(stretch.from), to: isoTime(stretch.to) })),
     effects: effects.map((effect) => (effect.type === 'start' ? { ...effect, occurrence: writtenOccurrence(effect.occurrence) } : effect)),
     state: writtenState(state),
   };
@@ -164,10 +164,10 @@ function written({ entries, stretches, effects, state, ...data }: ScheduleEventD
 const writtenState = ({ spec, pause, paused, decidedUntil, notBefore, waiting, running, ...state }: ScheduleState): object => ({
   ...state,
   spec: { ...spec, timing: writtenTiming(spec.timing) },
-  pause: pause && { ...pause, since: iso(pause.since) },
-  paused: paused && { since: iso(paused.since), until: iso(paused.until) },
-  decidedUntil: iso(decidedUntil),
-  notBefore: notBefore === undefined ? undefined : iso(notBefore),
+  pause: pause && { ...pause, since: isoTime(pause.since) },
+  paused: paused && { since: isoTime(paused.since), until: isoTime(paused.until) },
+  decidedUntil: isoTime(decidedUntil),
+  notBefore: notBefore === undefined ? undefined : isoTime(notBefore),
   waiting: waiting.map(writtenOccurrence),
   running: running.map(writtenOccurrence),
 });
@@ -175,17 +175,16 @@ const writtenState = ({ spec, pause, paused, decidedUntil, notBefore, waiting, r
 const writtenTiming = ({ trigger, startAt, endAt, ...timing }: Timing): object => ({
   ...timing,
   trigger: writtenTrigger(trigger),
-  startAt: startAt === undefined ? undefined : iso(startAt),
-  endAt: endAt === undefined ? undefined : iso(endAt),
+  startAt: startAt === undefined ? undefined : isoTime(startAt),
+  endAt: endAt === undefined ? undefined : isoTime(endAt),
 });
 
 function writtenTrigger(trigger: Trigger): object {
   if (trigger.kind === 'cron') return trigger;
-  return trigger.kind === 'once' ? { ...trigger, at: iso(trigger.at) } : { ...trigger, anchor: iso(trigger.anchor) };
+  return trigger.kind === 'once' ? { ...trigger, at: isoTime(trigger.at) } : { ...trigger, anchor: isoTime(trigger.anchor) };
 }
 
-const writtenOccurrence = (occurrence: Occurrence): object => ({ ...occurrence, dueAt: iso(occurrence.dueAt) });
-const iso = (at: Instant): string => new Date(at).toISOString();
+const writtenOccurrence = (occurrence: Occurrence): object => ({ ...occurrence, dueAt: isoTime(occurrence.dueAt) });
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 

@@ -1,5 +1,5 @@
 import { type Figure, measure } from './measure.ts';
-import { append, storeCommands, storeEvents, type Window } from './publish.ts';
+import { append, payloadOf, storeCommands, storeEvents, type Window } from './publish.ts';
 import { orderedReplay } from './replay.ts';
 import { SocketClient } from './socket-client.ts';
 import { askJetStream, expectStored, withStreams, worker } from './streams.ts';
@@ -92,7 +92,7 @@ function consume(client: SocketClient, { runs, inFlight, events }: Required<Loop
     };
     const advance = (run: number, ackTo: string, stepsLeft: number, expected: number) => {
       if (stepsLeft === 0) finish(ackTo);
-      else append(client, `raw.evt.${run}`, run, expected, (sequence) => advance(run, ackTo, stepsLeft - 1, sequence));
+      else append(client, `raw.evt.${run}`, payloadOf(run), expected, (sequence) => advance(run, ackTo, stepsLeft - 1, sequence));
     };
     const finish = (ackTo: string) => {
       finished++;

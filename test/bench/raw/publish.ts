@@ -7,9 +7,9 @@ export interface Window {
 }
 
 /** One CAS append: stored only when `expected` is the last sequence of the subject, 0 when it has none. */
-export function append(client: SocketClient, subject: string, index: number, expected: number, stored: (sequence: number) => void): void {
+export function append(client: SocketClient, subject: string, payload: string, expected: number, stored: (sequence: number) => void): void {
   const header = `Nats-Expected-Last-Subject-Sequence: ${expected}\r\n`;
-  client.request(subject, payloadOf(index), (ack) => stored(storedSequence(ack)), header);
+  client.request(subject, payload, (ack) => stored(storedSequence(ack)), header);
 }
 
 /** CAS appends, about five to a subject. */
@@ -19,7 +19,7 @@ export function storeEvents(client: SocketClient, { count, inFlight = 512 }: Win
   const last = new Array<number>(subjects).fill(0);
   return keepInFlight(client, { count, inFlight }, (index, answered) => {
     const subject = index % subjects;
-    append(client, `raw.evt.${subject}`, index, last[subject] ?? 0, (sequence) => {
+    append(client, `raw.evt.${subject}`, payloadOf(index), last[subject] ?? 0, (sequence) => {
       last[subject] = sequence;
       answered();
     });
@@ -64,7 +64,7 @@ function storedSequence(ack: Message): number {
 }
 
 /** JSON of about 200 bytes. */
-function payloadOf(index: number): string {
+export function payloadOf(index: number): string {
   return (
     `{"id":"01JD${String(index).padStart(22, '0')}","type":"almanac.run.transitioned","data":{"revision":${index},` +
     `"event":"payment.received","from":"awaitingPayment","to":"shipping","snapshot":"${'x'.repeat(20)}"}}`
