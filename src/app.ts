@@ -14,9 +14,10 @@ import { connect, disconnect } from './adapters/nats/connection.ts';
 import { natsDeadLetterBox } from './adapters/nats/dead-letter-box.ts';
 import { natsDeadLetters } from './adapters/nats/dead-letters.ts';
 import { declareStreams, streamsExist } from './adapters/nats/declare-streams.ts';
+import { natsLaidAsideRuns } from './adapters/nats/laid-aside-runs.ts';
 import { natsLeases } from './adapters/nats/leases.ts';
 import { Publisher } from './adapters/nats/publisher.ts';
-import { queuedStarts } from './adapters/nats/queued-starts.ts';
+import { natsQueuedRuns, queuedStarts } from './adapters/nats/queued-starts.ts';
 import { natsRateLimiter } from './adapters/nats/rate-limiter.ts';
 import { natsRefusals } from './adapters/nats/refusals.ts';
 import { activitySubject, remoteActivity } from './adapters/nats/remote-activity.ts';
@@ -55,6 +56,7 @@ import { runnable } from './runtime/job-types.ts';
 import { Operations } from './runtime/operations.ts';
 import type { DependencyObserver, Log } from './runtime/ports.ts';
 import { RunControl } from './runtime/run-control.ts';
+import { RunEnds } from './runtime/run-ends.ts';
 import { ScheduleBook } from './runtime/schedule-book.ts';
 import { ScheduleDesk } from './runtime/schedule-desk.ts';
 import { ScheduleInspection } from './runtime/schedule-inspection.ts';
@@ -151,7 +153,8 @@ async function startParts(
     await keeper.check();
     return keeper.suspensions();
   };
-  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock: systemClock, identity, log, suspensions });
+  const ends = new RunEnds({ runs, queued: natsQueuedRuns(manager), laidAside: natsLaidAsideRuns(connection, manager) });
+  const writer = new ScheduleWriter({ book, schedules, ends, commands, clock: systemClock, identity, log, suspensions });
   const scheduler = new Scheduler({ book, writer, schedules, clock: systemClock, log, standsStill: () => keeper.state.now !== undefined });
   const host = new Host({
     desks: {
