@@ -5,6 +5,7 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import pino from 'pino';
 import { jobTypes } from '../machines/index.ts';
+import { NIGHT } from '../machines/nightly.machine.ts';
 import { activitiesByJobType } from './activities/index.ts';
 import { natsAlertHistory, natsAlerts } from './adapters/nats/alerts.ts';
 import { natsAnnouncer, natsRunNews } from './adapters/nats/announcer.ts';
@@ -53,6 +54,7 @@ import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
 import { type DeclaredSchedule, declareSchedules } from './runtime/declared-schedules.ts';
 import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
+import { arrangeNight } from './runtime/nightly-schedules.ts';
 import { Operations } from './runtime/operations.ts';
 import type { DependencyObserver, Log } from './runtime/ports.ts';
 import { RunControl } from './runtime/run-control.ts';
@@ -290,7 +292,10 @@ const controlOn = (connection: NatsConnection, manager: JetStreamManager, publis
   });
 
 /** Next to each statechart, unless the environment or the config file of the ClarifAI services says otherwise. */
-async function declaredSchedules({ schedules, clarifaiConfig, environment }: Config, log: Log): Promise<DeclaredSchedule[]> {
+async function declaredSchedules(
+  { schedules, nightly, clarifaiConfig, environment }: Config,
+  log: Log,
+): Promise<readonly DeclaredSchedule[]> {
   const file = await findClarifaiConfig({ ...clarifaiConfig, workingDirectory: process.cwd() });
   const { jobs, warnings } = clarifaiJobs({ file: file?.settings, environment, translate: fromApscheduler });
   const unknown = jobs.filter(({ jobType }) => !jobTypes.some(({ id }) => id === jobType)).map(({ jobType }) => jobType);
@@ -298,7 +303,7 @@ async function declaredSchedules({ schedules, clarifaiConfig, environment }: Con
     log.warn({ file: file?.path, jobs: unknown }, 'these jobs of the ClarifAI config are not known here and do not run');
   for (const warning of [...(file?.warnings ?? []), ...warnings, ...jobs.flatMap((job) => job.warnings)])
     log.warn({ file: file?.path }, warning);
-  return jobTypes.flatMap(({ id, cron }): DeclaredSchedule[] => {
+  const declared = jobTypes.flatMap(({ id, cron }): DeclaredSchedule[] => {
     const { enabled = true, cron: configured } = schedules[id] ?? {};
     const job = jobs.find(({ jobType }) => jobType === id);
     const pattern = configured ?? job?.cron ?? cron;
@@ -309,6 +314,7 @@ async function declaredSchedules({ schedules, clarifaiConfig, environment }: Con
     const off = enabled ? job && (!job.enabled || job.manualOnly) && job.decidedBy : `${variable} is not true`;
     return [{ id: scheduleId(id), spec, ...(off && { off }) }];
   });
+  return arrangeNight(declared, { arrangement: nightly, chain: 'nightly', jobs: NIGHT });
 }
 
 function lanesOf(id: JobTypeId): ReadonlySet<Lane> {
