@@ -188,7 +188,7 @@ async function startParts(
   onStop(() => keeper.stop());
   await scheduler.start();
   onStop(() => scheduler.stop());
-  await declareSchedules(await declaredSchedules(config, log), { book, writer, timeZone: config.timeZone });
+  await declareSchedules(await declaredSchedules(config, book, log), { book, writer, timeZone: config.timeZone });
   const known = new Map(jobTypes.map((jobType) => [jobType.id, [...laneLimits(jobType).keys()]]));
   onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, known), log));
 
@@ -294,6 +294,7 @@ const controlOn = (connection: NatsConnection, manager: JetStreamManager, publis
 /** Next to each statechart, unless the environment or the config file of the ClarifAI services says otherwise. */
 async function declaredSchedules(
   { schedules, nightly, clarifaiConfig, environment }: Config,
+  book: ScheduleBook,
   log: Log,
 ): Promise<readonly DeclaredSchedule[]> {
   const file = await findClarifaiConfig({ ...clarifaiConfig, workingDirectory: process.cwd() });
@@ -314,7 +315,9 @@ async function declaredSchedules(
     const off = enabled ? job && (!job.enabled || job.manualOnly) && job.decidedBy : `${variable} is not true`;
     return [{ id: scheduleId(id), spec, ...(off && { off }) }];
   });
-  return arrangeNight(declared, { arrangement: nightly, chain: 'nightly', jobs: NIGHT });
+  const before = book.get(scheduleId('nightly'))?.state;
+  const warn = (text: string) => log.warn({}, text);
+  return arrangeNight(declared, { arrangement: nightly, chain: 'nightly', jobs: NIGHT, before, warn });
 }
 
 function lanesOf(id: JobTypeId): ReadonlySet<Lane> {

@@ -61,3 +61,15 @@ it('staggered again, everything is as before', async () => {
   await start('staggered');
   expect(await schedules()).toEqual({ 'vault-sync': 'active' });
 });
+
+it('chained at a time of one’s own, it is paused while the night is staggered, and keeps its time', async () => {
+  await instance.kill('SIGTERM');
+  await start('chained');
+  parsed(await home.run('schedule', 'update', 'nightly', '--cron', '30 1 * * *', '-o', 'json'));
+  await instance.kill('SIGTERM');
+  await start('staggered');
+  expect(await schedules()).toEqual({ nightly: 'paused', 'vault-sync': 'active' });
+  await instance.kill('SIGTERM');
+  await start('chained');
+  expect(instance.stdout).toMatch(/schedule +nightly: 30 1 \* \* \* UTC, next \S+T01:30:00\.000Z/);
+});

@@ -8,8 +8,11 @@ const schedule = (id: string, off?: string): DeclaredSchedule => ({
   spec: { jobType: id as never, timing: { cron: '0 3 * * *' } },
   ...(off && { off }),
 });
+const warnings: string[] = [];
+const warn = (text: string) => void warnings.push(text);
+const night = { chain: 'nightly', jobs: ['first', 'second', 'third'], before: undefined, warn };
 const arranged = (arrangement: 'staggered' | 'chained', ...declared: DeclaredSchedule[]) =>
-  arrangeNight(declared, { arrangement, chain: 'nightly', jobs: ['first', 'second', 'third'] });
+  arrangeNight(declared, { ...night, arrangement });
 const [nightly, other] = [schedule('nightly'), schedule('weekly')];
 
 it('staggered, each job has its own schedule and the chain has none', () => {
@@ -32,4 +35,17 @@ it('chained, with nothing to run, the chain is off', () => {
 it('chained, a chain that is switched off stays off, and says why', () => {
   const [, chain] = arranged('chained', schedule('first'), schedule('nightly', 'the file says so'));
   expect(chain).toMatchObject({ off: 'the file says so' });
+});
+
+it('a chain that a person has changed is paused while the night is staggered, not left to run beside the others', () => {
+  const before = { owner: 'operator', status: 'active' } as const;
+  const [own, chain] = arrangeNight([schedule('first'), nightly], { ...night, arrangement: 'staggered', before });
+  expect([own, chain]).toEqual([schedule('first'), { ...nightly, off: 'NIGHTLY is staggered' }]);
+});
+
+it('a chain that a person has deleted leaves each job its own schedule, so that the night is not empty', () => {
+  const before = { owner: 'operator', status: 'deleted' } as const;
+  for (const arrangement of ['chained', 'staggered'] as const)
+    expect(arrangeNight([schedule('first'), nightly], { ...night, arrangement, before })).toEqual([schedule('first')]);
+  expect(warnings).toEqual([expect.stringContaining('schedule nightly was deleted')]);
 });
