@@ -52,6 +52,7 @@ import type { ActivityMakers } from './runtime/activity-makers.ts';
 import { ControlDesk } from './runtime/control-desk.ts';
 import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
 import { type DeclaredSchedule, declareSchedules } from './runtime/declared-schedules.ts';
+import { withParentsTold } from './runtime/handover.ts';
 import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
 import { arrangeNight } from './runtime/nightly-schedules.ts';
@@ -190,7 +191,7 @@ async function startParts(
   onStop(() => scheduler.stop());
   await declareSchedules(await declaredSchedules(config, book, log), { book, writer, timeZone: config.timeZone });
   const known = new Map(jobTypes.map((jobType) => [jobType.id, [...laneLimits(jobType).keys()]]));
-  onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, known), log));
+  onStop(sweepRegularly(() => sweepStrays(manager, withParentsTold(deadLetters, commands), log, known), log));
 
   return {
     natsUrl: withoutCredentials(natsUrl),

@@ -3,12 +3,15 @@ import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { type NightlyOutput, nightly } from '../../machines/nightly.machine.ts';
 import { nightlyActivities } from '../../src/activities/nightly/index.ts';
+import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
+import { sweepStrays } from '../../src/adapters/nats/strays.ts';
 import type { Activity } from '../../src/domain/activity.ts';
 import { jobTypeId, runId } from '../../src/domain/ids.ts';
+import { withParentsTold } from '../../src/runtime/handover.ts';
 import { type Client, hostOn } from '../support/host-on.ts';
 import { stepsJob, type TestJob } from '../support/jobs.ts';
 import { useNatsServer } from '../support/nats-server.ts';
-import { Sightings } from '../support/sightings.ts';
+import { Sightings, sightingLog } from '../support/sightings.ts';
 import { tcpProxy } from '../support/tcp-proxy.ts';
 import { expectVerified } from '../support/verified.ts';
 
@@ -68,6 +71,17 @@ it('goes from job to job, also past one that fails and one that is refused', asy
   expect(jobs.map(({ outcome }) => outcome)).toEqual(['failed', 'refused', 'succeeded']);
   expect(notStarted).toEqual([]);
   await tonight.verify(host);
+});
+
+it('goes on past a job whose type no process has any more', async () => {
+  const tonight = night(() => good);
+  const [first, , third] = tonight.jobs;
+  await using host = await hostOn(server, [tonight.parent, first!, third!]);
+  await tonight.start(host);
+  const letters = withParentsTold(natsDeadLetters(host.publisher), host.commands);
+  await eventually(() => sweepStrays(host.manager, letters, sightingLog(host.seen))).toBe(1);
+  await eventually(() => tonight.outcome(host)).toBe('completedWithErrors');
+  expect((await tonight.output(host)).jobs.map(({ outcome }) => outcome)).toEqual(['succeeded', 'refused', 'succeeded']);
 });
 
 it('that is to stop at a failure ends there, as a dead letter that says which job it was', async () => {
