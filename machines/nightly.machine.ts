@@ -40,7 +40,7 @@ export interface NightlyOutput {
   readonly unfinished?: NightlyChild;
   /** Job types whose turn did not come. */
   readonly notStarted: readonly string[];
-  /** Why the night has not gone on to its end. */
+  /** Why the night has failed, or has ended before its time. */
   readonly error?: SerializedError;
 }
 
@@ -80,6 +80,7 @@ const limitsOf = ({ policy, activity }: NightlyContext): ActivityPolicy => activ
 const errorOf = (context: NightlyContext, event: object): SerializedError =>
   attemptError(event, context.activity, limitsOf(context).timeoutMs);
 const isBroken = ({ stopOnFailure, progress }: NightlyContext): boolean => stopOnFailure && progress.failed > 0;
+const hasFailed = (context: NightlyContext): boolean => isBroken(context) || context.progress.failed === context.jobs.length;
 
 /** Anybody may send a signal: only what the run under way says counts, and that once. */
 function isReport(context: NightlyContext, event: { readonly type: string }): event is ChildFinished {
@@ -96,9 +97,8 @@ function resultOf({ child, jobType, outcome, output }: ChildFinished): NightlyRe
 
 function outputOf(context: NightlyContext): NightlyOutput {
   const { jobs, results, underWay, error } = context;
-  const failed = results.find(({ outcome }) => isFailure(outcome));
-  const stopped = isBroken(context) && { name: 'JobFailedError', message: `${failed!.jobType} ended as ${failed!.outcome}` };
-  const why = error ?? stopped;
+  const failures = results.filter(({ outcome }) => isFailure(outcome)).map(({ jobType, outcome }) => `${jobType} ended as ${outcome}`);
+  const why = error ?? (hasFailed(context) && { name: 'JobFailedError', message: failures.join(', ') });
   return {
     jobs: results,
     ...(underWay && { unfinished: childOf(context) }),
@@ -162,7 +162,7 @@ export const nightlyMachine = setup({
     nothingUnderWay: ({ context }) => !context.underWay,
     cancelled: ({ context }) => context.ending === 'cancelled',
     timedOut: ({ context }) => context.ending === 'timedOut',
-    failed: ({ context }) => context.ending === 'failed' || isBroken(context) || context.progress.failed === context.jobs.length,
+    failed: ({ context }) => context.ending === 'failed' || hasFailed(context),
     someFailed: ({ context }) => context.progress.failed > 0,
   },
   delays: {

@@ -151,9 +151,11 @@ describe('played', () => {
   });
 
   it('has failed when nothing went well', async () => {
-    const run = await play({ jobs: ['vault-sync'] });
+    const run = await play({ jobs: ['vault-sync', 'concept-hygiene'] });
     await end(run, 'vault-sync', 'failed');
+    await end(run, 'concept-hygiene', 'refused');
     expect(run.outcome).toBe('failed');
+    expect(run.output).toMatchObject({ error: { message: 'vault-sync ended as failed, concept-hygiene ended as refused' } });
   });
 
   it('cancelled, it cancels the run under way, and waits half a minute for its report', async () => {
