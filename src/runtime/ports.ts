@@ -163,6 +163,8 @@ export interface DeadLetters {
 export interface QueuedRuns {
   /** Whether there is one that waits or is held by somebody. Also where so many wait that nobody can tell. */
   has(run: RunAddress): Promise<boolean>;
+  /** It need not be looked for: the command stands at that place, or stood there. */
+  remember(run: RunAddress, place: number): void;
 }
 /** Runs that nobody carries on unless a person acts: a command of theirs is a dead letter, or was one and has been dropped, not sent again. */
 export interface LaidAsideRuns {
@@ -266,8 +268,11 @@ export interface StartCommandMessage {
   readonly traceparent?: string;
 }
 export interface CommandSender {
-  /** Resolves once the command is stored, now or before. @throws {StorageRefusedError} as {@link RunLog.append} */
-  start(command: StartCommandMessage): Promise<void>;
+  /**
+   * Resolves once the command is stored, now or before, to its place in the COMMANDS stream.
+   * @throws {StorageRefusedError} as {@link RunLog.append}
+   */
+  start(command: StartCommandMessage): Promise<number>;
   /**
    * As `start`. When nothing was stored, because a command of the same id was sent shortly before, it tells what that one asks for:
    * `body` is null when it has been carried out or refused since.

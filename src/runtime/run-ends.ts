@@ -35,6 +35,11 @@ export class RunEnds {
     return new Map((await Promise.all(ends)).flat());
   }
 
+  /** A run that may have to be waited for is asked for by the command at that place. */
+  sent(run: RunAddress, place: number): void {
+    this.#options.queued.remember(run, place);
+  }
+
   /** @param asked Place in the log of what asks for the run. */
   async wasAskedFor(run: RunAddress, asked: Sequence): Promise<boolean> {
     const { runs, laidAside } = this.#options;

@@ -2,7 +2,7 @@
 import { VersionConflictError } from '../domain/errors.ts';
 import type { RunId, ScheduleId, Sequence } from '../domain/ids.ts';
 import type { Actor } from '../domain/run-event.ts';
-import type { DueFacts, ScheduleEffect, Suspension, Verdict } from '../domain/schedule/due.ts';
+import { type DueFacts, type ScheduleEffect, type Suspension, type Verdict, watchesRuns } from '../domain/schedule/due.ts';
 import type { Occurrence, ScheduleState } from '../domain/schedule/schedule.ts';
 import { type ScheduleEvent, type ScheduleEventType, scheduleEventBytes } from '../domain/schedule/schedule-event.ts';
 import type { Clock, CommandSender, Identity, Log, ScheduleLog } from './ports.ts';
@@ -141,11 +141,14 @@ export class ScheduleWriter {
     return this.#untilSent(state.id, send);
   }
 
-  #start({ id, spec }: ScheduleState, { dueAt, runId, triggered }: Occurrence, lane = spec.lane): Promise<void> {
+  async #start(state: ScheduleState, { dueAt, runId, triggered }: Occurrence, lane = state.spec.lane): Promise<void> {
+    const { id, spec } = state;
     const { jobType, input } = spec;
+    const { commands, ends } = this.#options;
     const due = new Date(dueAt).toISOString();
     const actor: Actor = { who: `schedule:${id}`, why: triggered ? `triggered at ${due}` : `due at ${due}` };
-    return this.#options.commands.start({ jobType, runId, lane, input, actor, messageId: `${id}@${jobType}/${runId}` });
+    const place = await commands.start({ jobType, runId, lane, input, actor, messageId: `${id}@${jobType}/${runId}` });
+    if (watchesRuns(state)) ends.sent({ jobType, runId }, place);
   }
 
   async #cancel({ id, spec: { jobType } }: ScheduleState, runId: RunId): Promise<void> {

@@ -86,6 +86,19 @@ it('whose job type nobody knows: it waits for somebody who does, and blocks noth
   expect(await at.ledger()).toEqual(['01:00 started on-time', '02:00 skipped overlap', '03:00 started on-time']);
 });
 
+it('that waits in the queue is waited for, also by a process that did not send it', async () => {
+  await using server = await startTestServer();
+  {
+    await using at = await scene(server, 'unheard-of');
+    await at.strike('01');
+  }
+  await using later = await scene(server, 'unheard-of', {}, '2026-11-23T01:30:00Z');
+  await later.strike('02');
+  await sweep(later);
+  await later.strike('03');
+  expect(await later.ledger()).toEqual(['01:00 started on-time', '02:00 skipped overlap', '03:00 started on-time']);
+});
+
 it('that was dropped as a dead letter: the next occurrence is started', async () => {
   await using server = await startTestServer();
   await using at = await scene(server, 'unheard-of');

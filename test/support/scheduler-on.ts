@@ -41,7 +41,7 @@ export interface TestScheduler {
 export async function schedulerOn(server: { readonly url: string }, clock: Clock, pauseSource?: PauseSource): Promise<TestScheduler> {
   const client = await clientOn(server);
   const { connection, publisher, manager } = client;
-  const { promise: neverSent, reject: giveUp } = Promise.withResolvers<void>();
+  const { promise: neverSent, reject: giveUp } = Promise.withResolvers<never>();
   neverSent.catch(() => undefined); // where nothing was to be sent
   let isSending = true;
   const commands: CommandSender = {

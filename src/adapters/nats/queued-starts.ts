@@ -2,7 +2,7 @@ import type { JetStreamManager, MsgRequest, StoredMsg } from '@nats-io/jetstream
 import { commands, startSubject } from '../../../streams/commands.stream.ts';
 import type { Instant, JobTypeId } from '../../domain/ids.ts';
 import { LANES } from '../../domain/job-type.ts';
-import type { QueuedRuns, QueuedStarts, StoredCommand } from '../../runtime/ports.ts';
+import type { QueuedRuns, QueuedStarts, RunAddress, StoredCommand } from '../../runtime/ports.ts';
 import { queuedRunId } from '../../runtime/start-request.ts';
 import { plainHeaders } from './message-headers.ts';
 
@@ -18,11 +18,16 @@ export const queuedStarts = (manager: JetStreamManager): QueuedStarts => ({
 });
 
 export function natsQueuedRuns(manager: JetStreamManager): QueuedRuns {
-  /** Where the command of a run was found. */
   const places = new Map<string, number>();
-  return {
-    async has({ jobType, runId }) {
-      const key = `${jobType}/${runId}`;
+  const keyOf = ({ jobType, runId }: RunAddress) => `${jobType}/${runId}`;
+  const queued: QueuedRuns = {
+    remember(run, place) {
+      if (places.size >= MOST_REMEMBERED) places.delete(places.keys().next().value!);
+      places.set(keyOf(run), place);
+    },
+    async has(run) {
+      const { jobType, runId } = run;
+      const key = keyOf(run);
       const place = places.get(key);
       if (place !== undefined && (await manager.streams.getMessage(commands.name, { seq: place })) !== null) return true;
       places.delete(key);
@@ -30,13 +35,13 @@ export function natsQueuedRuns(manager: JetStreamManager): QueuedRuns {
       for await (const command of startsOf(manager, jobType)) {
         looked++;
         if (queuedRunId(command) !== runId) continue;
-        if (places.size >= MOST_REMEMBERED) places.delete(places.keys().next().value!);
-        places.set(key, command.command);
+        queued.remember(run, command.command);
         return true;
       }
       return looked === MOST_LOOKED_AT;
     },
   };
+  return queued;
 }
 
 async function* startsOf(manager: JetStreamManager, jobType: JobTypeId): AsyncGenerator<StoredCommand> {
