@@ -1,5 +1,8 @@
 /** The registry: every job type there is. A new one is a file beside this and a line here. */
 import type { JobType } from '../src/domain/job-type.ts';
+import { nightly } from './nightly.machine.ts';
 import { vaultSync } from './vault-sync.machine.ts';
 
-export const jobTypes: readonly JobType[] = [vaultSync];
+const jobs: readonly JobType[] = [vaultSync];
+
+export const jobTypes: readonly JobType[] = [...jobs, nightly(jobs)];

@@ -2,8 +2,11 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { jobTypes } from '../machines/index.ts';
+import { NIGHT } from '../machines/nightly.machine.ts';
 import { natsCommandSender } from './adapters/nats/command-sender.ts';
+import { natsLaidAsideRuns } from './adapters/nats/laid-aside-runs.ts';
 import type { Publisher } from './adapters/nats/publisher.ts';
+import { natsQueuedRuns } from './adapters/nats/queued-starts.ts';
 import { natsReplyBox } from './adapters/nats/reply-box.ts';
 import { natsRunHistory } from './adapters/nats/run-history.ts';
 import { natsRunLog } from './adapters/nats/run-log.ts';
@@ -21,7 +24,9 @@ import type { ScheduleState } from './domain/schedule/schedule.ts';
 import { ControlDesk } from './runtime/control-desk.ts';
 import { type DeclaredSchedule, declareSchedules } from './runtime/declared-schedules.ts';
 import type { HostOptions } from './runtime/host.ts';
+import { arrangeNight } from './runtime/nightly-schedules.ts';
 import type { Announcer, CommandSender, DeadLetters, Identity, Log, RunLog } from './runtime/ports.ts';
+import { RunEnds } from './runtime/run-ends.ts';
 import { ScheduleBook } from './runtime/schedule-book.ts';
 import { ScheduleDesk } from './runtime/schedule-desk.ts';
 import { ScheduleInspection } from './runtime/schedule-inspection.ts';
@@ -71,7 +76,8 @@ export function schedulingOn({ connection, manager, publisher }: Server, parts: 
     await keeper.check();
     return keeper.suspensions();
   };
-  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock: systemClock, identity, log, suspensions });
+  const ends = new RunEnds({ runs, queued: natsQueuedRuns(manager), laidAside: natsLaidAsideRuns(connection, manager) });
+  const writer = new ScheduleWriter({ book, schedules, ends, commands, clock: systemClock, identity, log, suspensions });
   const scheduler = new Scheduler({ book, writer, schedules, clock: systemClock, log, standsStill: () => keeper.state.now !== undefined });
   return {
     desks: {
@@ -83,7 +89,7 @@ export function schedulingOn({ connection, manager, publisher }: Server, parts: 
       onStop(() => keeper.stop());
       await scheduler.start();
       onStop(() => scheduler.stop());
-      await declareSchedules(await declaredSchedules(config, log), { book, writer, timeZone });
+      await declareSchedules(await declaredSchedules(config, book, log), { book, writer, timeZone });
     },
     states: () => [...book.all()].map(({ state }) => state).filter(({ status }) => status !== 'deleted'),
   };
@@ -115,7 +121,11 @@ export function schedulesOn({ connection, manager, publisher }: Server, { timeZo
 }
 
 /** Next to each statechart, unless the environment or the config file of the ClarifAI services says otherwise. */
-async function declaredSchedules({ schedules, clarifaiConfig, environment }: Config, log: Log): Promise<DeclaredSchedule[]> {
+async function declaredSchedules(
+  { schedules, nightly, clarifaiConfig, environment }: Config,
+  book: ScheduleBook,
+  log: Log,
+): Promise<readonly DeclaredSchedule[]> {
   const file = await findClarifaiConfig({ ...clarifaiConfig, workingDirectory: process.cwd() });
   const { jobs, warnings } = clarifaiJobs({ file: file?.settings, environment, translate: fromApscheduler });
   const unknown = jobs.filter(({ jobType }) => !jobTypes.some(({ id }) => id === jobType)).map(({ jobType }) => jobType);
@@ -123,7 +133,7 @@ async function declaredSchedules({ schedules, clarifaiConfig, environment }: Con
     log.warn({ file: file?.path, jobs: unknown }, 'these jobs of the ClarifAI config are not known here and do not run');
   for (const warning of [...(file?.warnings ?? []), ...warnings, ...jobs.flatMap((job) => job.warnings)])
     log.warn({ file: file?.path }, warning);
-  return jobTypes.flatMap(({ id, cron }): DeclaredSchedule[] => {
+  const declared = jobTypes.flatMap(({ id, cron }): DeclaredSchedule[] => {
     const { enabled = true, cron: configured } = schedules[id] ?? {};
     const job = jobs.find(({ jobType }) => jobType === id);
     const pattern = configured ?? job?.cron ?? cron;
@@ -134,6 +144,9 @@ async function declaredSchedules({ schedules, clarifaiConfig, environment }: Con
     const off = enabled ? job && (!job.enabled || job.manualOnly) && job.decidedBy : `${variable} is not true`;
     return [{ id: scheduleId(id), spec, ...(off && { off }) }];
   });
+  const before = book.get(scheduleId('nightly'))?.state;
+  const warn = (text: string) => log.warn({}, text);
+  return arrangeNight(declared, { arrangement: nightly, chain: 'nightly', jobs: NIGHT, before, warn });
 }
 
 function lanesOf(id: JobTypeId): ReadonlySet<Lane> {

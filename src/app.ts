@@ -41,6 +41,7 @@ import { laneLimits } from './domain/job-type.ts';
 import type { ScheduleState } from './domain/schedule/schedule.ts';
 import type { ActivityMakers } from './runtime/activity-makers.ts';
 import { DeadLetterOperations } from './runtime/dead-letter-operations.ts';
+import { withParentsTold } from './runtime/handover.ts';
 import { Host } from './runtime/host.ts';
 import { runnable } from './runtime/job-types.ts';
 import { Operations } from './runtime/operations.ts';
@@ -148,7 +149,7 @@ async function startParts(
 
   await scheduling.start(onStop);
   const known = new Map(jobTypes.map((jobType) => [jobType.id, [...laneLimits(jobType).keys()]]));
-  onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, systemClock, known), log));
+  onStop(sweepRegularly(() => sweepStrays(manager, withParentsTold(deadLetters, commands), log, systemClock, known), log));
 
   return {
     natsUrl: withoutCredentials(natsUrl),

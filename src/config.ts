@@ -64,6 +64,8 @@ const Settings = z.object({
   AUTOMATION_PAUSE: Switch.default(false),
   VAULT_SYNC_ENABLED: Switch.default(true),
   VAULT_SYNC_CRON: CronPattern.optional(),
+  /** The jobs of the night at a time of their own each, or one after the other by one schedule. */
+  NIGHTLY: z.enum(['staggered', 'chained']).default('staggered'),
   /**
    * Further attempts of an activity after its first one has failed, for job types that do not say themselves. The name is the seed's and
    * counts retries, not attempts: 3 means 4 attempts (`maxAttempts`), 0 means one.
@@ -105,6 +107,7 @@ export interface Config {
   readonly automationPause: boolean;
   /** By job type; a cron of undefined means: as the job type says. */
   readonly schedules: Readonly<Record<string, { readonly enabled: boolean; readonly cron?: string | undefined }>>;
+  readonly nightly: 'staggered' | 'chained';
   readonly policyDefaults: PolicyDefaults;
   readonly metrics: { readonly enabled: boolean; readonly host: string; readonly port: number };
   readonly logLevel: string;
@@ -152,6 +155,7 @@ function configOf(settings: z.output<typeof Settings>, environment: Environment,
     clarifaiConfig: { path: settings.CLARIFAI_CONFIG, settingsPath: settings.SETTINGS_PATH },
     automationPause: settings.AUTOMATION_PAUSE,
     schedules: { 'vault-sync': { enabled: settings.VAULT_SYNC_ENABLED, cron: settings.VAULT_SYNC_CRON } },
+    nightly: settings.NIGHTLY,
     policyDefaults: { maxAttempts: settings.MAX_RETRIES + 1, attemptTimeoutMs: settings.JOB_TIMEOUT * 1_000 },
     metrics: { enabled: settings.ENABLE_MONITORING, host: settings.METRICS_HOST, port: settings.METRICS_PORT },
     logLevel: settings.LOG_LEVEL ?? (terminal ? 'warn' : 'info'),

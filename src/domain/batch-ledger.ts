@@ -2,6 +2,7 @@
  * What a batch knows of its items and children: the context of its statechart. Its size depends on the window and the page, never on the
  * number of items. Pure.
  */
+import { type ChildIds, childIdOf } from './child-ids.ts';
 import { isFailure } from './outcome.ts';
 import type { ChildFinished } from './signal.ts';
 import type { Json } from './statechart/json.ts';
@@ -18,12 +19,6 @@ export interface BatchSizes {
   readonly maxFailures: number;
   /** The same as a share of all items, once their number is known. */
   readonly maxFailureShare: number;
-}
-
-/** A child's id is `start`, its number and `end`. */
-export interface ChildIds {
-  readonly start: string;
-  readonly end: string;
 }
 
 export interface ListedPage {
@@ -116,8 +111,6 @@ export const newLedger = (input: Json, { itemsPerChild }: BatchSizes): BatchLedg
   ending: null,
   error: null,
 });
-
-export const childIdOf = ({ start, end }: ChildIds, number: number): string => `${start}${number}${end}`;
 
 /** The number of an outstanding child; undefined: it is none, or not any more. */
 export function outstandingChild({ childIds, outstanding }: BatchLedger, child: string): number | undefined {

@@ -7,7 +7,6 @@ import {
   type BatchLedger,
   type BatchSizes,
   type CancelInput,
-  type ChildIds,
   hasTooManyFailures,
   isDone,
   isPageLow,
@@ -25,6 +24,7 @@ import {
   withPage,
   withStarted,
 } from './batch-ledger.ts';
+import type { ChildIds } from './child-ids.ts';
 import { canRetry, type RetryPolicy, retryDelayMs, unavailableInARow } from './retry.ts';
 import type { ChildFinished } from './signal.ts';
 import { activity } from './statechart/declare-activity.ts';

@@ -1,11 +1,12 @@
 /** Many items in a few lines: a source lists them, runs of another job type do the work, and never more than a window of these at a time. */
 import type { z } from 'zod';
 import type { Activities, ActivityContext } from './activity.ts';
-import { type CancelInput, type ChildIds, childIdOf, type ListedPage, type ListInput, type StartInput } from './batch-ledger.ts';
+import type { CancelInput, ListedPage, ListInput, StartInput } from './batch-ledger.ts';
 import { type BatchPlan, batchStatechart } from './batch-statechart.ts';
+import { type ChildIds, childIdOf, childIdsOf } from './child-ids.ts';
 import type { DefinedJob } from './define-job.ts';
 import { JobTypeError, TerminalError } from './errors.ts';
-import { jobTypeId, MAX_ID_LENGTH } from './ids.ts';
+import { jobTypeId } from './ids.ts';
 import type { JobType, Lane } from './job-type.ts';
 import { DEFAULT_RETRY, problemOf, type RetryPolicy } from './retry.ts';
 import type { Json } from './statechart/json.ts';
@@ -55,8 +56,6 @@ const MAX_WINDOW = 1_000;
 const DEFAULT_PAGE_ITEMS = 500;
 /** A batch of ten billion children. */
 const LONGEST_NUMBER = 10;
-/** What a run hands out before its first activity. A run that begins anew counts on from there. */
-const FIRST_VISIT = 2;
 
 /**
  * Ends as `succeeded`, as `completedWithErrors` when items have failed that may, or as `failed`, `cancelled` or `timedOut`. Its output has
@@ -80,7 +79,7 @@ export function defineBatch<Input extends z.ZodType<Json>, Item extends Json>(op
     ...(lane && { lane }),
   });
   const activities: Activities = {
-    openBatch: async (_: undefined, context): Promise<ChildIds> => childIdsOf(context),
+    openBatch: async (_: undefined, context): Promise<ChildIds> => childIdsOf(context, LONGEST_NUMBER),
     async listItems(args: ListInput, context): Promise<ListedPage> {
       const page = await list(args as ListArguments<z.output<Input>>, context);
       refuseEndless(page, args);
@@ -132,21 +131,6 @@ function planOf<Input extends z.ZodType<Json>, Item extends Json>(options: Batch
   const problem = problemOf(plan.retry);
   if (problem !== undefined) throw new JobTypeError(`${id}: ${problem}`);
   return plan;
-}
-
-/**
- * Children are named after their batch, so that starting them twice starts them once. A batch that begins anew has children of its own:
- * the earlier ones have ended, and would be taken for done.
- *
- * @throws {TerminalError} The ids would be too long.
- */
-function childIdsOf({ runId, visit }: ActivityContext): ChildIds {
-  const childIds = { start: `${runId}-`, end: visit === FIRST_VISIT ? '' : `r${visit}` };
-  const longest = MAX_ID_LENGTH - 1 - LONGEST_NUMBER - childIds.end.length;
-  if (runId.length <= longest) return childIds;
-  throw new TerminalError(
-    `the run's id has ${runId.length} characters; a batch's has ${longest} at most, because its children's begin with it`,
-  );
 }
 
 /** @throws {TerminalError} The source does not do what was asked: it would be asked for ever, or events would outgrow the log. */

@@ -28,11 +28,18 @@ export const StartCommand = z
   .refine(({ again, key }) => again === undefined || key !== undefined, '"again" needs the key of a run');
 export type StartCommand = z.output<typeof StartCommand>;
 
-/** The child that a command would have started, whatever is wrong with the rest of it; undefined: it names none. Never throws. */
+/** The run that a command would have started, whatever is wrong with the rest of it; undefined: it names none. Never throws. */
+export const runNamedIn = (body: Uint8Array): RunId | undefined => looselyParsed(z.looseObject({ key: StartCommand.shape.key }), body)?.key;
+
+/** As {@link runNamedIn}, of a child. */
 export function childNamedIn(body: Uint8Array): { readonly runId: RunId; readonly parent: Parent } | undefined {
+  const named = looselyParsed(z.looseObject({ key: StartCommand.shape.key, parent: Parent }), body);
+  return named?.key && { runId: named.key, parent: named.parent };
+}
+
+function looselyParsed<Schema extends z.ZodType>(schema: Schema, body: Uint8Array): z.output<Schema> | undefined {
   try {
-    const { key, parent } = z.looseObject({ key: StartCommand.shape.key, parent: Parent }).parse(JSON.parse(decoder.decode(body)));
-    return key && { runId: key, parent };
+    return schema.parse(JSON.parse(decoder.decode(body)));
   } catch {
     return undefined;
   }

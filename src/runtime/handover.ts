@@ -53,8 +53,13 @@ export async function tellEnd(options: HandoverOptions, run: Run, stack?: string
 }
 
 /** A child that will never begin: its parent must not wait for it. @throws {StorageRefusedError} as every command */
-export async function tellRefusal({ commands }: Pick<HandoverOptions, 'commands'>, jobType: JobTypeId, lease: Lease, message: string) {
-  const named = childNamedIn(lease.body);
+export async function tellRefusal(
+  { commands }: Pick<HandoverOptions, 'commands'>,
+  jobType: JobTypeId,
+  { body, command }: Pick<Lease, 'body' | 'command'>,
+  message: string,
+) {
+  const named = childNamedIn(body);
   if (named === undefined) return;
   const { runId, parent } = named;
   const event: ChildFinished = {
@@ -64,8 +69,17 @@ export async function tellRefusal({ commands }: Pick<HandoverOptions, 'commands'
     outcome: REFUSED,
     output: { error: { message: message.slice(0, MAX_REPORTED_OUTPUT_CHARACTERS) } },
   };
-  await commands.signal(parent, { event: { ...event }, optional: true, messageId: `${jobType}/${runId}/refused/${lease.command}` });
+  await commands.signal(parent, { event: { ...event }, optional: true, messageId: `${jobType}/${runId}/refused/${command}` });
 }
+
+/** For start commands that no process takes. */
+export const withParentsTold = (deadLetters: DeadLetters, commands: CommandSender): DeadLetters => ({
+  async add(letter) {
+    const { jobType, runId, body, sequence: command, reason } = letter;
+    if (runId !== undefined) await tellRefusal({ commands }, jobType as JobTypeId, { body, command }, reason);
+    await deadLetters.add(letter);
+  },
+});
 
 /** The run's first command, as far as the log keeps it. Sending it again begins the run anew. */
 async function letterOf({ commands, runs }: HandoverOptions, run: Run, stack: string | undefined): Promise<DeadLetter> {

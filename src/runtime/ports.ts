@@ -142,7 +142,7 @@ export interface RateLimiter {
 export interface DeadLetter {
   readonly origin: DeadLetterOrigin;
   readonly jobType: string;
-  /** Of a run or a signal: sending a run's command again needs it as the key, for a command may have had none. */
+  /** Sending a run's command again needs it as the key, for a command may have had none. Of a refused start command: the run it names. */
   readonly runId?: RunId | undefined;
   readonly subject: string;
   /** Of the original message in its stream; makes writing the letter twice harmless. */
@@ -158,6 +158,21 @@ export interface DeadLetter {
 export interface DeadLetters {
   /** Resolves once the letter is stored; only then may the original be acknowledged (invariant 6). */
   add(letter: DeadLetter): Promise<void>;
+}
+
+/** Start commands of runs that have not begun. */
+export interface QueuedRuns {
+  /** Whether there is one that waits or is held by somebody. Also where so many wait that nobody can tell. */
+  has(run: RunAddress): Promise<boolean>;
+  /** It need not be looked for: the command stands at that place, or stood there. */
+  remember(run: RunAddress, place: number): void;
+}
+/** Runs that nobody carries on unless a person acts: a command of theirs is a dead letter, or was one and has been dropped, not sent again. */
+export interface LaidAsideRuns {
+  /** Of a run that has begun and has not ended. @param last Its last event. */
+  isLaidAside(last: StoredRunEvent): Promise<boolean>;
+  /** Of a run that has not begun. @param after Place in the log before which nobody has asked for it. */
+  isRefused(run: RunAddress, after: Sequence): Promise<boolean>;
 }
 
 /** Signals that became dead letters. */
@@ -254,8 +269,11 @@ export interface StartCommandMessage {
   readonly traceparent?: string;
 }
 export interface CommandSender {
-  /** Resolves once the command is stored, now or before. @throws {StorageRefusedError} as {@link RunLog.append} */
-  start(command: StartCommandMessage): Promise<void>;
+  /**
+   * Resolves once the command is stored, now or before, to its place in the COMMANDS stream.
+   * @throws {StorageRefusedError} as {@link RunLog.append}
+   */
+  start(command: StartCommandMessage): Promise<number>;
   /**
    * As `start`. When nothing was stored, because a command of the same id was sent shortly before, it tells what that one asks for:
    * `body` is null when it has been carried out or refused since.

@@ -2,17 +2,17 @@
 import { VersionConflictError } from '../domain/errors.ts';
 import { isoTime, type RunId, type ScheduleId, type Sequence } from '../domain/ids.ts';
 import type { Actor } from '../domain/run-event.ts';
-import type { DueFacts, ScheduleEffect, Suspension, Verdict } from '../domain/schedule/due.ts';
+import { type DueFacts, type ScheduleEffect, type Suspension, type Verdict, watchesRuns } from '../domain/schedule/due.ts';
 import type { Occurrence, ScheduleState } from '../domain/schedule/schedule.ts';
 import { type ScheduleEvent, type ScheduleEventType, scheduleEventBytes } from '../domain/schedule/schedule-event.ts';
-import { isFinal, outcomeOf } from '../domain/statechart/snapshot.ts';
-import type { Clock, CommandSender, Identity, Log, RunLog, ScheduleLog } from './ports.ts';
+import type { Clock, CommandSender, Identity, Log, ScheduleLog } from './ports.ts';
+import type { RunEnds } from './run-ends.ts';
 import { type KnownSchedule, type OwnEvent, type ScheduleBook, undoneOf } from './schedule-book.ts';
 
 export interface ScheduleWriterOptions {
   readonly book: ScheduleBook;
   readonly schedules: ScheduleLog;
-  readonly runs: RunLog;
+  readonly ends: RunEnds;
   readonly commands: CommandSender;
   readonly clock: Clock;
   readonly identity: Identity;
@@ -61,7 +61,7 @@ export class ScheduleWriter {
     for (let lost = false; ; lost = true) {
       const known = lost ? await this.#reload(id) : this.#options.book.get(id);
       const isAsked = known !== undefined && known.state.running.length > 0 && asks(known.state);
-      const ended = isAsked ? await this.#endedOf(known.state) : NONE;
+      const ended = isAsked ? await this.#options.ends.of(known) : NONE;
       const suspensions = await this.#options.suspensions();
       const decision = decide(known?.state, { now: this.#options.clock.now(), ended, suspensions });
       if (decision === undefined) return undefined;
@@ -78,27 +78,21 @@ export class ScheduleWriter {
    * Sees to it that what the last event of a schedule asks for is done: whoever stored it may have died before he had. So only the last
    * event of a schedule can be undone, and doing it again is harmless (invariant 5).
    */
-  async finish({ state, sequence, undone }: KnownSchedule): Promise<void> {
+  async finish(known: KnownSchedule): Promise<void> {
     const { clock, book } = this.#options;
+    const { state, sequence, undone } = known;
     if (undone === undefined) return;
     const isRecent = clock.now() - undone.since < REPEATS_KNOWN_MS;
-    for (const effect of undone.effects) if (isRecent || !(await this.#isDone(state, effect))) await this.#carryOut(state, effect);
+    for (const effect of undone.effects) if (isRecent || !(await this.#isDone(known, effect))) await this.#carryOut(state, effect);
     book.done(state.id, sequence);
   }
 
-  async #endedOf({ spec: { jobType }, running }: ScheduleState): Promise<ReadonlyMap<RunId, string>> {
-    const lasts = await Promise.all(running.map(({ runId }) => this.#options.runs.last(jobType, runId, 'fast')));
-    const ended = lasts.flatMap((last): [RunId, string][] => {
-      const snapshot = last?.event.data.snapshot;
-      return snapshot !== undefined && isFinal(snapshot) ? [[last!.runId, outcomeOf(snapshot) ?? '']] : [];
-    });
-    return new Map(ended);
-  }
-
-  /** As far as the log of the run tells. */
-  async #isDone({ spec: { jobType } }: ScheduleState, effect: ScheduleEffect): Promise<boolean> {
-    const last = await this.#options.runs.last(jobType, effect.type === 'start' ? effect.occurrence.runId : effect.runId, 'fast');
-    return last !== undefined && (effect.type === 'start' || isFinal(last.event.data.snapshot));
+  #isDone({ state: { spec }, sequence }: KnownSchedule, effect: ScheduleEffect): Promise<boolean> {
+    const { ends } = this.#options;
+    const { jobType } = spec;
+    return effect.type === 'start'
+      ? ends.wasAskedFor({ jobType, runId: effect.occurrence.runId }, sequence)
+      : ends.hasEnded({ jobType, runId: effect.runId });
   }
 
   /** @returns undefined: somebody else's event was stored first. */
@@ -147,11 +141,14 @@ export class ScheduleWriter {
     return this.#untilSent(state.id, send);
   }
 
-  #start({ id, spec }: ScheduleState, { dueAt, runId, triggered }: Occurrence, lane = spec.lane): Promise<void> {
+  async #start(state: ScheduleState, { dueAt, runId, triggered }: Occurrence, lane = state.spec.lane): Promise<void> {
+    const { id, spec } = state;
     const { jobType, input } = spec;
+    const { commands, ends } = this.#options;
     const due = isoTime(dueAt);
     const actor: Actor = { who: `schedule:${id}`, why: triggered ? `triggered at ${due}` : `due at ${due}` };
-    return this.#options.commands.start({ jobType, runId, lane, input, actor, messageId: `${id}@${jobType}/${runId}` });
+    const place = await commands.start({ jobType, runId, lane, input, actor, messageId: `${id}@${jobType}/${runId}` });
+    if (watchesRuns(state)) ends.sent({ jobType, runId }, place);
   }
 
   async #cancel({ id, spec: { jobType } }: ScheduleState, runId: RunId): Promise<void> {

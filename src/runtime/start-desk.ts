@@ -7,6 +7,7 @@ import type { JobTypeId, RunId, Sequence } from '../domain/ids.ts';
 import type { Lane } from '../domain/job-type.ts';
 import type { Run } from '../domain/run.ts';
 import type { RunPolicy } from '../domain/run-policy.ts';
+import { runNamedIn } from '../domain/start-command.ts';
 import { concernsOthers, type HandoverOptions, setWake, tellEnd, tellRefusal } from './handover.ts';
 import { Holder, type HolderOptions, type HoldResult } from './holder.ts';
 import type { RunnableJobType } from './job-types.ts';
@@ -199,7 +200,7 @@ export class StartDesk {
     } catch (error) {
       return this.#holdBack(jobType, lease, error);
     }
-    await bury(this.#options, lease, { origin: 'command', jobType, code, reason: message });
+    await bury(this.#options, lease, { origin: 'command', jobType, runId: runNamedIn(lease.body), code, reason: message });
   }
 
   /**

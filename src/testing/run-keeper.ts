@@ -192,7 +192,7 @@ export class RunKeeper {
   /** Wakes are kept by the clock, as by a server in production. Commands for other runs are noted. */
   #sender(): CommandSender {
     const { clock } = this.#options;
-    const start: CommandSender['start'] = async ({ jobType, runId, input }) => void this.sent.push({ start: { jobType, runId, input } });
+    const start: CommandSender['start'] = async ({ jobType, runId, input }) => this.sent.push({ start: { jobType, runId, input } });
     const goOn = () => this.#deliverNew({ again: 'continue' });
     return {
       start,

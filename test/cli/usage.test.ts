@@ -151,7 +151,7 @@ it('job diagram needs nobody', async () => {
   expect(await home.run('job', 'diagram', 'nightly-ghost')).toEqual({
     code: 3,
     stdout: '',
-    stderr: 'almanac: there is no job type nightly-ghost; known are: vault-sync\n',
+    stderr: 'almanac: there is no job type nightly-ghost; known are: vault-sync, nightly\n',
   });
 });
 

@@ -80,7 +80,7 @@ describe('an instance on an empty data folder, with the sample vault', () => {
   it('refuses an unknown job type with 3, and input that it does not take with 2', async () => {
     expect(await home.run('run', 'start', 'nightly-ghost')).toMatchObject({
       code: 3,
-      stderr: 'almanac: there is no job type nightly-ghost; known are: vault-sync\n',
+      stderr: 'almanac: there is no job type nightly-ghost; known are: vault-sync, nightly\n',
     });
     const { code, stderr } = await home.run('run', 'start', 'vault-sync', '--input', '{"tiers":[9],"colour":"red"}');
     expect(code).toBe(2);

@@ -41,7 +41,7 @@ it('a command of a job type that nobody knew yet is listed, shown, sent again an
   expect(letter).toMatchObject({
     origin: 'command',
     jobType: 'known-later',
-    runId: null,
+    runId: 'tonight',
     attempts: 0,
     storedAt: expect.stringMatching(/Z$/),
   });

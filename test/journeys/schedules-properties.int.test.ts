@@ -9,6 +9,7 @@ import { isExcluded } from '../../src/domain/schedule/exclusions.ts';
 import { occurrencesAfter } from '../../src/domain/schedule/occurrences.ts';
 import { OVERLAPS } from '../../src/domain/schedule/schedule.ts';
 import type { ScheduleEvent } from '../../src/domain/schedule/schedule-event.ts';
+import { type Client, clientOn } from '../support/host-on.ts';
 import { startTestServer, type TestServer } from '../support/nats-server.ts';
 import { historyOf, schedulerOn, type TestScheduler } from '../support/scheduler-on.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
@@ -114,11 +115,11 @@ class World {
 }
 
 /** By run id: how many start commands there are. */
-async function startsIn({ client }: TestScheduler): Promise<Map<string, number>> {
+async function startsIn({ manager }: Client): Promise<Map<string, number>> {
   const starts = new Map<string, number>();
-  const { state } = await client.manager.streams.info('COMMANDS');
+  const { state } = await manager.streams.info('COMMANDS');
   for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
-    const message = await client.manager.streams.getMessage('COMMANDS', { seq });
+    const message = await manager.streams.getMessage('COMMANDS', { seq });
     if (message?.subject.startsWith('cmd.job.start.') !== true) continue;
     const { key } = message.json<{ key: string }>();
     starts.set(key, (starts.get(key) ?? 0) + 1);
@@ -154,11 +155,12 @@ it.each(SEEDS)(
     for (let count = 1 + random.int(4); count > 0; count--) await world.create(`s${count}`);
     for (let step = 0; step < STEPS; step++) await world.step();
     await world.settle();
-    const [{ on }] = replicas as [Replica];
-    const starts = await startsIn(on!);
+    for (const replica of replicas) await replica.on!.stop(); // what is being decided is decided then, and its start is sent
+    await using client = await clientOn(server);
+    const starts = await startsIn(client);
     let occurrences = 0;
     for (const id of world.ids) {
-      const history = await historyOf(on!.client, id);
+      const history = await historyOf(client, id);
       const entries = Map.groupBy(
         history.flatMap(({ data }) => data.entries),
         ({ dueAt }) => dueAt,
@@ -182,7 +184,6 @@ it.each(SEEDS)(
     }
     expect([...starts.keys()], 'nothing is started that no entry names').toEqual([]);
     expect(occurrences).toBeGreaterThan(0);
-    for (const replica of replicas) await replica.on!.stop();
   },
   120_000,
 );

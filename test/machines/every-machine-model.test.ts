@@ -21,9 +21,9 @@ import {
 import { threeSteps } from '../support/three-steps.ts';
 import { sampleOf } from './samples.ts';
 
-const registered = jobTypes.map(({ id, machine, input, policy }): [string, Walkable] => {
-  const sample = sampleOf(id);
-  return [id, { machine, policy, ...sample, input: input.parse(sample.input) }];
+const registered = jobTypes.map((jobType): [string, Walkable] => {
+  const { id, machine, policy } = jobType;
+  return [id, { machine, policy, ...sampleOf(jobType) }];
 });
 
 const defined = threeSteps({ retry: { maxAttempts: 2 }, uploads: 2 }).jobType;

@@ -28,7 +28,7 @@ export interface Client extends AsyncDisposable {
   readonly manager: JetStreamManager;
   readonly publisher: Publisher;
   readonly commands: CommandSender;
-  start(job: TestJob, run: string, input?: object): Promise<void>;
+  start(job: TestJob, run: string, input?: object): Promise<unknown>;
   /** @param run @default all of the job type, in the order of the log */
   historyOf(job: TestJob, run?: string): Promise<StoredRunEvent[]>;
   /** Calls back with each event of a run, until it has ended. */

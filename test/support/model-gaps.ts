@@ -42,8 +42,11 @@ export function stuckStates({ states, edges }: Model): string[] {
 /** Active states from which a run cannot come to an end, whatever happens. */
 export const endlessStates = (model: Model): string[] => statesWithoutWayTo(model, () => true);
 
-/** Active states from which a run can only fail: one might as well end it there. */
-export const hopelessStates = (model: Model): string[] => statesWithoutWayTo(model, (outcome) => !isFailure(outcome));
+/** Active states from which a run can only fail: one might as well end it there, unless that is what it is about. */
+export const hopelessStates = (model: Model): string[] => {
+  const ending = new Set(model.states.filter(model.isEnding).map(nameOfState));
+  return statesWithoutWayTo(model, (outcome) => !isFailure(outcome)).filter((name) => !ending.has(name));
+};
 
 function statesWithoutWayTo({ states, edges }: Model, isWanted: (outcome: string) => boolean): string[] {
   const leading = new Set(states.filter((state) => isFinal(state) && isWanted(outcomeOf(state)!)));
@@ -56,11 +59,22 @@ function statesWithoutWayTo({ states, edges }: Model, isWanted: (outcome: string
 
 export const canBeCancelled = (model: Model): boolean => cancelsIn(model).length > 0;
 
-/** States in which `cancel` is not heard, or does not end the run as `cancelled`. */
+/** States in which `cancel` is not heard, or does not end the run as `cancelled`, at once or once all is in order. */
 export function uncancellableStates(model: Model): string[] {
+  const others = statesWithAnotherWay(model);
   return cancelsIn(model)
-    .filter(({ to }) => outcomeOf(to) !== 'cancelled')
+    .filter(({ to, arrives }) => outcomeOf(to) !== 'cancelled' && (!model.isEnding(to) || others.has(arrives)))
     .map(({ from }) => nameOfState(from));
+}
+
+/** From which a run may end as something else than `cancelled`. */
+function statesWithAnotherWay({ states, edges }: Model): ReadonlySet<Snapshot> {
+  const leading = new Set(states.filter((state) => isFinal(state) && outcomeOf(state) !== 'cancelled'));
+  for (let before = -1; before < leading.size; ) {
+    before = leading.size;
+    for (const { from, arrives } of edges) if (leading.has(arrives)) leading.add(from);
+  }
+  return leading;
 }
 
 const cancelsIn = ({ edges }: Model): Edge[] => edges.filter(({ move }) => move.do === 'hear' && move.event.type === 'cancel');

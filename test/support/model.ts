@@ -25,6 +25,8 @@ export interface Walkable {
   readonly events?: readonly AnyEventObject[];
   /** What the machine states of its time limits and retries. @default nothing */
   readonly policy?: StatedPolicy | undefined;
+  /** The run is told to end and only puts in order what it has begun: it need not be able to succeed any more. @default never */
+  readonly isEnding?: (context: never) => boolean;
   /** What of the context tells two states apart. A machine that counts has no end of states without it. @default all of it */
   readonly project?: (context: never) => unknown;
 }
@@ -52,6 +54,7 @@ export interface Model {
   readonly paths: readonly (readonly TimelessMove[])[];
   /** At the start. */
   readonly taken: Taken;
+  isEnding(state: Snapshot): boolean;
   /** Ids of the active nodes. */
   nodesOf(state: Snapshot): readonly string[];
 }
@@ -67,7 +70,7 @@ const MAX_EDGES = 20_000;
 
 /** @throws {Error} Says what is missing, e.g. the output of an activity. */
 export function modelOf(walkable: Walkable): Model {
-  const { machine, input, project = (context: unknown) => context } = walkable;
+  const { machine, input, project = (context: unknown) => context, isEnding = () => false } = walkable;
   let taken: (readonly AnyTransitionDefinition[])[] = [];
   const onMicrostep = (transitions: readonly AnyTransitionDefinition[]) => void taken.push(transitions);
   const statechart = foldable(machine, { guardCode: forbidAmbient, onMicrostep });
@@ -97,6 +100,7 @@ export function modelOf(walkable: Walkable): Model {
     edges,
     paths: edges.filter((edge) => !goesOn(edge)).map(({ path }) => path),
     taken: takenAtStart,
+    isEnding: ({ context }) => isEnding(context as never),
     nodesOf: (state) => (statechart.hydrate(state)._nodes as readonly { id: string }[]).map(({ id }) => id),
   };
 }

@@ -2,7 +2,9 @@
 
 import { natsAnnouncer } from '../../src/adapters/nats/announcer.ts';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
+import { natsLaidAsideRuns } from '../../src/adapters/nats/laid-aside-runs.ts';
 import { natsLeases } from '../../src/adapters/nats/leases.ts';
+import { natsQueuedRuns } from '../../src/adapters/nats/queued-starts.ts';
 import { natsRunLog } from '../../src/adapters/nats/run-log.ts';
 import { natsScheduleLog } from '../../src/adapters/nats/schedule-log.ts';
 import { natsStandstillLog } from '../../src/adapters/nats/standstill-log.ts';
@@ -12,6 +14,7 @@ import { LANES } from '../../src/domain/job-type.ts';
 import { parseScheduleEvent, type ScheduleEvent } from '../../src/domain/schedule/schedule-event.ts';
 import { ControlDesk } from '../../src/runtime/control-desk.ts';
 import type { Clock, CommandSender, Lease, PauseSource } from '../../src/runtime/ports.ts';
+import { RunEnds } from '../../src/runtime/run-ends.ts';
 import { ScheduleBook } from '../../src/runtime/schedule-book.ts';
 import { ScheduleDesk } from '../../src/runtime/schedule-desk.ts';
 import { ScheduleWriter } from '../../src/runtime/schedule-writer.ts';
@@ -38,7 +41,7 @@ export interface TestScheduler {
 export async function schedulerOn(server: { readonly url: string }, clock: Clock, pauseSource?: PauseSource): Promise<TestScheduler> {
   const client = await clientOn(server);
   const { connection, publisher, manager } = client;
-  const { promise: neverSent, reject: giveUp } = Promise.withResolvers<void>();
+  const { promise: neverSent, reject: giveUp } = Promise.withResolvers<never>();
   neverSent.catch(() => undefined); // where nothing was to be sent
   let isSending = true;
   const commands: CommandSender = {
@@ -63,7 +66,8 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
     await keeper.check();
     return keeper.suspensions();
   };
-  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock, identity, log, suspensions });
+  const ends = new RunEnds({ runs, queued: natsQueuedRuns(manager), laidAside: natsLaidAsideRuns(connection, manager) });
+  const writer = new ScheduleWriter({ book, schedules, ends, commands, clock, identity, log, suspensions });
   const scheduler = new Scheduler({ book, writer, schedules, clock, log, standsStill: () => keeper.state.now !== undefined });
   const desk = new ScheduleDesk({
     schedules,

@@ -35,12 +35,13 @@ export function natsCommandSender(publisher: Publisher, manager: JetStreamManage
   }
   return {
     async start(command) {
-      await start(command);
+      const { sequence } = await start(command); // a repeat is answered with the place of the first
+      return sequence;
     },
     async startOnce(command) {
       const { duplicate, sequence } = await start(command);
       if (!duplicate) return {};
-      const message = await manager.streams.getMessage(commands.name, { seq: sequence }); // a repeat is answered with the place of the first
+      const message = await manager.streams.getMessage(commands.name, { seq: sequence });
       return { earlier: { body: message?.data ?? null } };
     },
     async again({ jobType, runId }, how, { lane, actor, replyTo } = {}) {

@@ -79,8 +79,7 @@ function letterOf(
   const headers = plainHeaders(readHeaders);
   const { origin = null, jobType = null } = parseDeadLetterSubject(letterSubject) ?? {};
   const subject = headers['Almanac-Origin-Subject'] ?? null;
-  const ofRun = origin === 'run' || origin === 'signal'; // on others, a sender made them up
-  const [runId, stack] = ofRun ? [headers['Almanac-Run-Id'], headers['Almanac-Stack']] : [];
+  const { 'Almanac-Run-Id': runId, 'Almanac-Stack': stack } = headers;
   return {
     id,
     storedAt,

@@ -41,6 +41,7 @@ function keptHeaders(headers: Readonly<Record<string, string>>): Record<string, 
   const kept: Record<string, string> = {};
   let bytes = 0;
   for (const [name, value] of Object.entries(headers)) {
+    if (OURS.test(name)) continue; // a sender does not say what a letter is about
     const keptName = TRANSPORT_HEADER.test(name) ? `Almanac-Origin-${name}` : name;
     bytes += Buffer.byteLength(keptName) + Buffer.byteLength(value);
     if (bytes > MAX_KEPT_HEADERS_BYTES) break;
@@ -49,9 +50,12 @@ function keptHeaders(headers: Readonly<Record<string, string>>): Record<string, 
   return kept;
 }
 
-/** Ours, and those of the message's first sending, which speak to the stream: what one expected or allowed then is no business of now. */
-const NOT_THE_SENDERS = /^(nats-|almanac-(reason(-code)?|origin-.+|attempts|run-id|stack)$)/i;
+/** What a letter itself says. */
+const OURS = /^almanac-(reason(-code)?|origin-.+|attempts|run-id|stack)$/i;
 
-/** The other way round: of a letter's headers, those that the sender of the original message gave it. */
+/**
+ * The other way round: of a letter's headers, those that the sender of the original message gave it. Without those of its first sending that
+ * speak to the stream: what one expected or allowed then is no business of now.
+ */
 export const senderHeaders = (letter: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(letter).filter(([name]) => !NOT_THE_SENDERS.test(name)));
+  Object.fromEntries(Object.entries(letter).filter(([name]) => !OURS.test(name) && !TRANSPORT_HEADER.test(name)));

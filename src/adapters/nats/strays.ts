@@ -5,7 +5,8 @@
 import type { ConsumerInfo, JetStreamManager, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import { commands, parseCommandSubject, startSubject } from '../../../streams/commands.stream.ts';
 import { LANES, type Lane, noSuchLane } from '../../domain/job-type.ts';
-import type { Clock, DeadLetters, Log } from '../../runtime/ports.ts';
+import { runNamedIn } from '../../domain/start-command.ts';
+import type { Clock, DeadLetter, DeadLetters, Log } from '../../runtime/ports.ts';
 import { deleteStored } from './delete-stored.ts';
 import { plainHeaders } from './message-headers.ts';
 import { removeSettled, renewStuckConsumers } from './stuck-consumers.ts';
@@ -95,9 +96,10 @@ async function* messagesOn(manager: JetStreamManager, subject: string): AsyncGen
   }
 }
 
-function jobTypeOf(subject: string): string {
+function aboutOf(subject: string, body: Uint8Array): Pick<DeadLetter, 'jobType' | 'runId'> {
   const address = parseCommandSubject(subject);
-  return address === undefined || address.kind === 'schedule' || address.kind === 'control' ? 'unknown' : address.jobType;
+  if (address === undefined || address.kind === 'schedule' || address.kind === 'control') return { jobType: 'unknown' };
+  return { jobType: address.jobType, runId: address.kind === 'start' ? runNamedIn(body) : undefined };
 }
 
 /** False: somebody else buried it at the same time. The letter is stored once all the same. */
@@ -105,7 +107,7 @@ async function bury(manager: JetStreamManager, deadLetters: DeadLetters, message
   const { subject, seq, data } = message;
   await deadLetters.add({
     origin: 'command',
-    jobType: jobTypeOf(subject),
+    ...aboutOf(subject, data),
     subject,
     sequence: seq,
     body: data,

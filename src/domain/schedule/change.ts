@@ -1,6 +1,6 @@
 /** What a command makes of a schedule. */
 import { InvalidCommandError, InvalidScheduleError } from '../errors.ts';
-import type { Instant, RunId, ScheduleId } from '../ids.ts';
+import { type Instant, MAX_ID_LENGTH, type RunId, type ScheduleId } from '../ids.ts';
 import type { Actor } from '../run-event.ts';
 import { type DueFacts, decideRest, decideTriggered, type Verdict } from './due.ts';
 import { parseTiming } from './parse-timing.ts';
@@ -22,6 +22,8 @@ export interface Change extends Verdict {
 
 /** So that a run that was put off is started whenever somebody is there again. */
 const ONE_SHOT_WINDOW_MS = 366 * 24 * 3_600_000;
+/** A scheduled run is named after its schedule and `-20261123t030000123z`. */
+const LONGEST_ID = MAX_ID_LENGTH - 20;
 
 /**
  * Undefined: it is so already.
@@ -66,6 +68,11 @@ export function changeSchedule(
 function create(before: ScheduleState | undefined, change: SpecChange, facts: ChangeFacts): Change | undefined {
   const { id, now, owner } = facts;
   const spec = specOf(undefined, change, facts);
+  if (spec.runId === undefined && id.length > LONGEST_ID) {
+    throw new InvalidScheduleError(
+      `its id has ${id.length} characters; ${LONGEST_ID} are allowed, because the ids of its runs begin with it`,
+    );
+  }
   const exists = before !== undefined && before.status !== 'deleted';
   if (exists && JSON.stringify(before.spec) === JSON.stringify(spec)) return undefined;
   if (exists) throw new InvalidCommandError('SCHEDULE_CONFLICT', `schedule ${id} exists already: update it, or choose another id`);
