@@ -81,16 +81,23 @@ export class ScheduleDesk {
 
   async #backfill(id: ScheduleId, { from, to, actor }: BackfillCommand, lease: Lease): Promise<ScheduleState> {
     const { schedules, writer, lanesOf } = this.#options;
-    const plan = new BackfillPlan(id, Date.parse(from) as Instant, Date.parse(to) as Instant);
-    await schedules.read(id, ({ bytes }) => plan.hear(parseScheduleEvent(bytes)));
-    const slots = plan.slots().filter(({ state }) => state === 'fill');
-    const written = await writer.write(id, (state, { now }) => {
-      const lane = state && backfillLane(lanesOf(state.spec.jobType));
-      const effects = slots.map(({ dueAt, runId }) => ({ type: 'start' as const, occurrence: { dueAt, runId }, ...(lane && { lane }) }));
-      const entries = slots.map((slot) => backfilled(slot, now));
-      return state && { type: 'almanac.schedule.backfilled', state, entries, stretches: [], effects, actor, command: lease.command };
-    });
-    return written!;
+    for (;;) {
+      const plan = new BackfillPlan(id, Date.parse(from) as Instant, Date.parse(to) as Instant);
+      let heard = 0;
+      await schedules.read(id, ({ bytes, sequence }) => {
+        plan.hear(parseScheduleEvent(bytes));
+        heard = sequence;
+      });
+      const slots = plan.slots().filter(({ state }) => state === 'fill');
+      const written = await writer.write(id, (state, { now }, sequence) => {
+        if (state === undefined || sequence !== heard) return undefined; // something was decided meanwhile: plan again
+        const lane = backfillLane(lanesOf(state.spec.jobType));
+        const effects = slots.map(({ dueAt, runId }) => ({ type: 'start' as const, occurrence: { dueAt, runId }, ...(lane && { lane }) }));
+        const entries = slots.map((slot) => backfilled(slot, now));
+        return { type: 'almanac.schedule.backfilled', state, entries, stretches: [], effects, actor, command: lease.command };
+      });
+      if (written !== undefined) return written;
+    }
   }
 
   /** The state of the schedule, if an earlier delivery of the command got as far as the log. */

@@ -51,11 +51,12 @@ export class ScheduleWriter {
    * Decides on the schedule as it is in the log, until the decision is the next event of it. Resolves once it is stored and what it asks for
    * is done, to the state after it; undefined: there was nothing to decide.
    *
+   * @param decide Is also told which event is the last one of the schedule.
    * @param asks Whether the decision needs to know which runs have ended: that is a request for each. @default always
    */
   async write(
     id: ScheduleId,
-    decide: (state: ScheduleState | undefined, facts: DueFacts) => Decision | undefined,
+    decide: (state: ScheduleState | undefined, facts: DueFacts, sequence: Sequence | undefined) => Decision | undefined,
     asks: (state: ScheduleState) => boolean = () => true,
   ): Promise<ScheduleState | undefined> {
     for (let lost = false; ; lost = true) {
@@ -63,7 +64,7 @@ export class ScheduleWriter {
       const isAsked = known !== undefined && known.state.running.length > 0 && asks(known.state);
       const ended = isAsked ? await this.#options.ends.of(known) : NONE;
       const suspensions = await this.#options.suspensions();
-      const decision = decide(known?.state, { now: this.#options.clock.now(), ended, suspensions });
+      const decision = decide(known?.state, { now: this.#options.clock.now(), ended, suspensions }, known?.sequence);
       if (decision === undefined) return undefined;
       if (known?.undone !== undefined) await this.finish(known);
       const sequence = await this.#append(id, decision, known);
