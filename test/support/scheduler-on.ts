@@ -12,7 +12,7 @@ import { LANES } from '../../src/domain/job-type.ts';
 import { parseScheduleEvent, type ScheduleEvent } from '../../src/domain/schedule/schedule-event.ts';
 import { ControlDesk } from '../../src/runtime/control-desk.ts';
 import type { Clock, CommandSender, Lease, PauseSource } from '../../src/runtime/ports.ts';
-import { ScheduleBook } from '../../src/runtime/schedule-book.ts';
+import { type KnownSchedule, ScheduleBook } from '../../src/runtime/schedule-book.ts';
 import { ScheduleDesk } from '../../src/runtime/schedule-desk.ts';
 import { ScheduleWriter } from '../../src/runtime/schedule-writer.ts';
 import { Scheduler } from '../../src/runtime/scheduler.ts';
@@ -27,6 +27,9 @@ export interface TestScheduler {
   readonly source: string;
   readonly book: ScheduleBook;
   readonly writer: ScheduleWriter;
+  /** Something is being decided, stored, or done. */
+  readonly isWriting: boolean;
+  readonly keeper: StandstillKeeper;
   readonly scheduler: Scheduler;
   readonly seen: Sightings;
   /** From now on no start command leaves the process: it dies as soon as it has decided. */
@@ -63,7 +66,7 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
     await keeper.check();
     return keeper.suspensions();
   };
-  const writer = new ScheduleWriter({ book, schedules, runs, commands, clock, identity, log, suspensions });
+  const writer = new WatchedWriter({ book, schedules, runs, commands, clock, identity, log, suspensions });
   const scheduler = new Scheduler({ book, writer, schedules, clock, log, standsStill: () => keeper.state.now !== undefined });
   const desk = new ScheduleDesk({
     schedules,
@@ -100,7 +103,46 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
     isSending = false;
     neverSent.catch(() => undefined);
   };
-  return { client, source: identity.source, book, writer, scheduler, seen, stopSending, stop, [Symbol.asyncDispose]: stop };
+  return {
+    client,
+    source: identity.source,
+    book,
+    writer,
+    get isWriting() {
+      return writer.isBusy;
+    },
+    keeper,
+    scheduler,
+    seen,
+    stopSending,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+class WatchedWriter extends ScheduleWriter {
+  #busy = 0;
+
+  get isBusy(): boolean {
+    return this.#busy > 0;
+  }
+
+  override write(...args: Parameters<ScheduleWriter['write']>): ReturnType<ScheduleWriter['write']> {
+    return this.#watch(super.write(...args));
+  }
+
+  override finish(known: KnownSchedule): Promise<void> {
+    return this.#watch(super.finish(known));
+  }
+
+  async #watch<Result>(work: Promise<Result>): Promise<Result> {
+    this.#busy++;
+    try {
+      return await work;
+    } finally {
+      this.#busy--;
+    }
+  }
 }
 
 /** Everything about a schedule, oldest first. */
