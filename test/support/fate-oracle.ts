@@ -31,7 +31,7 @@ export interface Finding {
 const ON_TIME_MS = 1_000;
 
 export function examine(evidence: Evidence): Finding {
-  const problems = [...wrongSteps(evidence), ...untrueFates(evidence), ...leftUndecided(evidence)];
+  const problems = [...wrongTriggered(evidence), ...wrongSteps(evidence), ...untrueFates(evidence), ...leftUndecided(evidence)];
   const occurrences = countFates(evidence, problems);
   return { problems, occurrences };
 }
@@ -43,7 +43,7 @@ function countFates({ history, starts }: Evidence, problems: string[]): number {
     ({ dueAt }) => dueAt,
   );
   const stretches = history.flatMap(({ event }) => event.data.stretches);
-  const waiting = new Set(history.at(-1)!.event.data.state.waiting.map(({ dueAt }) => dueAt));
+  const waiting = new Set(history.at(-1)!.event.data.state.waiting.flatMap(({ dueAt, triggered }) => (triggered ? [] : dueAt)));
   const all = namedBy(history);
   const known = new Set(all.map(({ dueAt }) => dueAt));
   for (const { dueAt, excluded } of all) {
@@ -68,10 +68,11 @@ function countFates({ history, starts }: Evidence, problems: string[]): number {
   return all.length;
 }
 
-/** Each revision names occurrences after the instant it was written, up to that of the next one. */
+/** Each revision names occurrences after the instant it was written, up to that of the next one, or of its end. */
 function namedBy(history: readonly RecordedEvent[]): { dueAt: Instant; excluded: boolean }[] {
-  const revisions = history.filter(({ event }) => /created|updated/.test(event.type)).map(({ event }) => event.data.state);
-  return revisions.flatMap(({ spec: { timing }, decidedUntil }, index) => {
+  const revisions = history.filter(({ event }) => /created|updated|deleted/.test(event.type)).map(({ event }) => event.data.state);
+  return revisions.flatMap(({ spec: { timing }, decidedUntil, status }, index) => {
+    if (status === 'deleted') return [];
     const until = (revisions[index + 1] ?? history.at(-1)!.event.data.state).decidedUntil;
     return [...occurrencesAfter(timing, decidedUntil, until)].map((dueAt) => ({ dueAt, excluded: isExcluded(timing, dueAt) }));
   });
@@ -82,15 +83,28 @@ function wrongSteps({ history, stills }: Evidence): string[] {
   return history.flatMap(({ sequence, event: { data, type } }, index) => {
     const before: ScheduleState | undefined = history[index - 1]?.event.data.state;
     const { state, entries } = data;
-    const starts = entries.some(({ fate }) => fate === 'started') || data.effects.length > 0;
+    const starts = entries.some(({ fate }) => fate === 'started');
     const problems: string[] = [];
     if (before !== undefined && state.decidedUntil < before.decidedUntil) problems.push('goes back');
     if (starts && before?.status === 'paused') problems.push('starts something while the schedule is paused');
     if (starts && stills.some(({ after, to }) => after < sequence && sequence <= to)) {
       problems.push('starts something while all schedules are paused');
     }
-    if (state.spec.overlap !== 'allow-all' && state.running.length > 1) problems.push('lets runs overlap');
+    if (state.spec.overlap !== 'allow-all' && state.running.filter(({ triggered }) => !triggered).length > 1) {
+      problems.push('lets runs overlap');
+    }
     return problems.map((problem) => `event ${index} (${type}) ${problem}`);
+  });
+}
+
+/** What a person asked for is in no ledger, but is started once. */
+function wrongTriggered({ history, starts }: Evidence): string[] {
+  const effects = history.flatMap(({ event }) => event.data.effects);
+  const triggered = effects.flatMap((effect) => (effect.type === 'start' && effect.occurrence.triggered ? effect.occurrence.runId : []));
+  return triggered.flatMap((runId) => {
+    const count = starts.get(runId) ?? 0;
+    starts.delete(runId);
+    return count === 1 ? [] : [`${runId} was triggered, with ${count} commands`];
   });
 }
 

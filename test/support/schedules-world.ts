@@ -88,7 +88,8 @@ export class World implements AsyncDisposable {
       this.#replicas.push(replica);
       await this.#start(replica);
     }
-    for (let count = 1 + random.int(MOST_SCHEDULES); count > 0; count--) await this.#create(scheduleId(`s${count}`));
+    for (let count = 1 + random.int(MOST_SCHEDULES); count > 0; count--) this.ids.push(scheduleId(`s${count}`));
+    for (const id of this.ids) await this.#create(id);
   }
 
   async #start(replica: Replica): Promise<void> {
@@ -113,7 +114,6 @@ export class World implements AsyncDisposable {
     const exclusions = random.chance(0.3) ? ['2026-03-29', '2026-10-25'] : [];
     const timing = { ...trigger, timeZone: random.pick(ZONES), exclusions, jitterMs: random.chance(0.2) ? 5 * SECOND : 0 };
     const pauseAfterFailures = random.chance(0.2) ? 2 : 0;
-    this.ids.push(id);
     await this.#tell(`cmd.schedule.${id}`, {
       do: 'create',
       spec: { jobType: JOB_TYPE, timing, catchUp, overlap: random.pick(OVERLAPS), pauseAfterFailures },
@@ -125,18 +125,33 @@ export class World implements AsyncDisposable {
     const replica = random.pick(this.#replicas);
     const id = random.pick(this.ids);
     const roll = random.next();
-    if (roll < 0.45) this.#advance(random.int(random.pick([MINUTE, 30 * MINUTE, 5 * HOUR])));
+    if (roll < 0.25) this.#advance(random.int(random.pick([MINUTE, 30 * MINUTE, 5 * HOUR])));
+    else if (roll < 0.45) await this.#follow(replica.clock);
     else if (roll < 0.58) replica.clock.jumpTo(iso(replica.clock.now() + random.int(6 * HOUR) - 2 * HOUR));
     else if (roll < 0.7) await (replica.on === undefined ? this.#start(replica) : this.#end(replica, replica.on));
     else if (roll < 0.78) await this.#tell(`cmd.schedule.${id}`, { do: random.pick(['pause', 'resume']) });
     else if (roll < 0.84) await this.#standstill(random.pick(['pause', 'resume']));
     else if (roll < 0.88) await this.#tell(`cmd.schedule.${id}`, { do: 'update', spec: { timing: { cron: random.pick(PATTERNS) } } });
-    else await this.#endRuns(id);
+    else if (roll < 0.9) await this.#tell(`cmd.schedule.${id}`, { do: 'trigger', overlap: random.pick(['allow-all', 'buffer-all']) });
+    else if (roll < 0.92) {
+      await this.#tell(`cmd.schedule.${id}`, { do: 'delete' });
+      await this.#create(id);
+    } else await this.#endRuns(id);
     if (random.chance(0.5)) await this.#calm();
   }
 
   #advance(byMs: number): void {
     for (const { clock } of this.#replicas) clock.advanceTo(iso(clock.now() + byMs));
+  }
+
+  /** To the next few instants at which that clock calls back, and not beyond before all is done: what is due is on time. */
+  async #follow(clock: VirtualClock): Promise<void> {
+    for (let alarms = this.#random.int(5); alarms > 0; alarms--) {
+      await this.#calm();
+      const next = Date.parse(clock.nextAlarm ?? '');
+      if (!(next - clock.now() < 12 * HOUR)) return;
+      this.#advance(next - clock.now());
+    }
   }
 
   /** In good order, or as soon as it has decided something. The last one comes back at once. */
@@ -224,6 +239,8 @@ export class World implements AsyncDisposable {
     await this.#calm();
     const [{ book }] = this.#alive as [TestScheduler];
     const states = (): ScheduleState[] => this.ids.map((id) => book.get(id)!.state);
+    for (const { id, status } of states()) if (status === 'deleted') await this.#create(id);
+    await this.#calm();
     const soonest = Math.min(...states().map(undecided));
     const end = Math.max(this.now + HOUR, soonest + MINUTE);
     for (const { clock } of this.#replicas) clock.jumpTo(iso(end));
