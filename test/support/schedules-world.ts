@@ -129,7 +129,7 @@ export class World implements AsyncDisposable {
     else if (roll < 0.45) await this.#follow(replica.clock);
     else if (roll < 0.58) replica.clock.jumpTo(iso(replica.clock.now() + random.int(6 * HOUR) - 2 * HOUR));
     else if (roll < 0.7) await (replica.on === undefined ? this.#start(replica) : this.#end(replica, replica.on));
-    else if (roll < 0.78) await this.#tell(`cmd.schedule.${id}`, { do: random.pick(['pause', 'resume']) });
+    else if (roll < 0.78) await (random.chance(0.5) ? this.#pause(id) : this.#tell(`cmd.schedule.${id}`, { do: 'resume' }));
     else if (roll < 0.84) await this.#standstill(random.pick(['pause', 'resume']));
     else if (roll < 0.88) await this.#tell(`cmd.schedule.${id}`, { do: 'update', spec: { timing: { cron: random.pick(PATTERNS) } } });
     else if (roll < 0.9) await this.#tell(`cmd.schedule.${id}`, { do: 'trigger', overlap: random.pick(['allow-all', 'buffer-all']) });
@@ -164,6 +164,15 @@ export class World implements AsyncDisposable {
     const isLast = this.#alive.length === 0;
     await on.stop();
     if (isLast) await this.#start(replica);
+  }
+
+  /** Also when something is due at the same moment. */
+  async #pause(id: ScheduleId): Promise<void> {
+    await this.#calm();
+    await this.#tell(`cmd.schedule.${id}`, { do: 'pause' });
+    this.#advance(this.#random.int(10 * MINUTE));
+    await this.#calm();
+    expect(['paused', 'deleted'], `${id} was told to pause`).toContain(this.#alive[0]!.book.get(id)!.state.status);
   }
 
   async #standstill(what: 'pause' | 'resume'): Promise<void> {
