@@ -180,9 +180,11 @@ export class World implements AsyncDisposable {
       this.stills.push({ after: this.#stillAfter, to: await this.#lastSequence() });
       this.#stillAfter = undefined;
     }
+    if (what === 'pause') await this.#calm(); // a resume that is on its way to another process might be carried out after it
     await this.#tell('cmd.control', { do: what });
     if (what === 'resume' || this.#stillAfter !== undefined) return;
     await this.#calm();
+    expect(this.#alive[0]!.keeper.state.now, 'all were told to pause').toBeDefined();
     this.#stillAfter = await this.#lastSequence();
   }
 
