@@ -129,10 +129,12 @@ export class ScheduleWriter {
     return sequence;
   }
 
+  /** Whoever follows the log is not told again of what is learned here, so what that asks for is seen to here, too. */
   async #reload(id: ScheduleId): Promise<KnownSchedule | undefined> {
     const { schedules, book } = this.#options;
     const last = await schedules.last(id);
-    if (last !== undefined) book.learn(last);
+    const news = last && book.learn(last);
+    if (news !== undefined) await this.finish(news);
     return book.get(id);
   }
 

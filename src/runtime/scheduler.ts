@@ -5,7 +5,7 @@
 import type { Instant, ScheduleId } from '../domain/ids.ts';
 import { awaitsEnd, type DueFacts, decideDue, nextLook, watchesRuns } from '../domain/schedule/due.ts';
 import type { ScheduleState } from '../domain/schedule/schedule.ts';
-import type { ScheduleEventType } from '../domain/schedule/schedule-event.ts';
+import { dueEventType } from '../domain/schedule/schedule-event.ts';
 import type { KnownSchedule, ScheduleBook } from './schedule-book.ts';
 import type { ScheduleWriter, ScheduleWriterOptions } from './schedule-writer.ts';
 import { TimerHeap } from './timer-heap.ts';
@@ -132,13 +132,8 @@ export class Scheduler {
   async #carryOut(id: ScheduleId): Promise<void> {
     const decide = (state: ScheduleState | undefined, facts: DueFacts) => {
       const verdict = state && decideDue(state, facts);
-      return verdict && { type: typeOf(verdict.state.status), ...verdict };
+      return verdict && { type: dueEventType(verdict.state), ...verdict };
     };
     await this.#options.writer.write(id, decide, watchesRuns);
   }
-}
-
-function typeOf(status: string): ScheduleEventType {
-  if (status === 'paused') return 'almanac.schedule.paused';
-  return status === 'finished' ? 'almanac.schedule.finished' : 'almanac.schedule.decided';
 }

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { publishConfirmed } from '../../src/adapters/nats/publish-confirmed.ts';
 import { scheduleId } from '../../src/domain/ids.ts';
+import { decideDue } from '../../src/domain/schedule/due.ts';
 import { declareSchedules } from '../../src/runtime/declared-schedules.ts';
 import { commandsLeft } from '../support/commands-left.ts';
 import type { Client } from '../support/host-on.ts';
@@ -115,6 +116,26 @@ it.each(['another process that is alive', 'whoever starts next'])(
   },
 );
 
+it('what was decided by a process that died then is started by one that has decided the same and was second', async () => {
+  await using server = await startTestServer(); // schedules of other tests would be due, too
+  const clocks = [new VirtualClock('2026-11-23T02:00:00Z'), new VirtualClock('2026-11-23T02:00:00Z')] as const;
+  await using dying = await schedulerOn(server, clocks[0]);
+  await using second = await schedulerOn(server, clocks[1]);
+  const id = newId();
+  await create(dying.client, id);
+  for (const clock of clocks) await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T03:00:00.000Z');
+  await second.scheduler.stop(); // news reaches it late: it learns of the event when its own is refused
+  dying.stopSending();
+  clocks[0].advanceTo('2026-11-23T03:00:00Z');
+  await expect.poll(() => ledgerOf(dying.client, id)).toEqual(['11-23T03:00 started on-time']);
+  clocks[1].advanceTo('2026-11-23T03:00:00Z');
+  await second.writer.write(scheduleId(id), (state, facts) => {
+    const verdict = state && decideDue(state, facts);
+    return verdict && { type: 'almanac.schedule.decided', ...verdict };
+  });
+  expect(await startsOf(second.client, id)).toBe(1);
+});
+
 it('a schedule that does not watch its runs remembers the last of them', async () => {
   await using server = await startTestServer(); // schedules of other tests would be due, too
   const clock = new VirtualClock('2026-11-23T00:00:00Z');
@@ -137,8 +158,9 @@ it('a clock that is set back does not start a run again', async () => {
   const id = newId();
   await create(at.client, id);
   await expect.poll(() => clock.nextAlarm).toBe('2026-11-23T03:00:00.000Z');
-  clock.advanceTo('2026-11-23T03:00:10Z');
+  clock.advanceTo('2026-11-23T03:00:00Z');
   await expect.poll(() => clock.nextAlarm).toBe('2026-11-24T03:00:00.000Z');
+  clock.advanceTo('2026-11-23T03:00:10Z');
   clock.jumpTo('2026-11-23T02:30:00Z');
   clock.advanceTo('2026-11-23T04:00:00Z');
   expect(clock.nextAlarm).toBe('2026-11-24T03:00:00.000Z');

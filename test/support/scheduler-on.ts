@@ -15,7 +15,7 @@ import { parseScheduleEvent, type ScheduleEvent } from '../../src/domain/schedul
 import { ControlDesk } from '../../src/runtime/control-desk.ts';
 import type { Clock, CommandSender, Lease, PauseSource } from '../../src/runtime/ports.ts';
 import { RunEnds } from '../../src/runtime/run-ends.ts';
-import { ScheduleBook } from '../../src/runtime/schedule-book.ts';
+import { type KnownSchedule, ScheduleBook } from '../../src/runtime/schedule-book.ts';
 import { ScheduleDesk } from '../../src/runtime/schedule-desk.ts';
 import { ScheduleWriter } from '../../src/runtime/schedule-writer.ts';
 import { Scheduler } from '../../src/runtime/scheduler.ts';
@@ -30,6 +30,9 @@ export interface TestScheduler {
   readonly source: string;
   readonly book: ScheduleBook;
   readonly writer: ScheduleWriter;
+  /** Something is being decided, stored, or done. */
+  readonly isWriting: boolean;
+  readonly keeper: StandstillKeeper;
   readonly scheduler: Scheduler;
   readonly seen: Sightings;
   /** From now on no start command leaves the process: it dies as soon as it has decided. */
@@ -67,7 +70,7 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
     return keeper.suspensions();
   };
   const ends = new RunEnds({ runs, queued: natsQueuedRuns(manager), laidAside: natsLaidAsideRuns(connection, manager) });
-  const writer = new ScheduleWriter({ book, schedules, ends, commands, clock, identity, log, suspensions });
+  const writer = new WatchedWriter({ book, schedules, ends, commands, clock, identity, log, suspensions });
   const scheduler = new Scheduler({ book, writer, schedules, clock, log, standsStill: () => keeper.state.now !== undefined });
   const desk = new ScheduleDesk({
     schedules,
@@ -104,7 +107,46 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
     isSending = false;
     neverSent.catch(() => undefined);
   };
-  return { client, source: identity.source, book, writer, scheduler, seen, stopSending, stop, [Symbol.asyncDispose]: stop };
+  return {
+    client,
+    source: identity.source,
+    book,
+    writer,
+    get isWriting() {
+      return writer.isBusy;
+    },
+    keeper,
+    scheduler,
+    seen,
+    stopSending,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+class WatchedWriter extends ScheduleWriter {
+  #busy = 0;
+
+  get isBusy(): boolean {
+    return this.#busy > 0;
+  }
+
+  override write(...args: Parameters<ScheduleWriter['write']>): ReturnType<ScheduleWriter['write']> {
+    return this.#watch(super.write(...args));
+  }
+
+  override finish(known: KnownSchedule): Promise<void> {
+    return this.#watch(super.finish(known));
+  }
+
+  async #watch<Result>(work: Promise<Result>): Promise<Result> {
+    this.#busy++;
+    try {
+      return await work;
+    } finally {
+      this.#busy--;
+    }
+  }
 }
 
 /** Everything about a schedule, oldest first. */

@@ -77,13 +77,15 @@ function create(before: ScheduleState | undefined, change: SpecChange, facts: Ch
   if (exists && JSON.stringify(before.spec) === JSON.stringify(spec)) return undefined;
   if (exists) throw new InvalidCommandError('SCHEDULE_CONFLICT', `schedule ${id} exists already: update it, or choose another id`);
   const { trigger } = spec.timing;
+  // What a schedule of that name has decided before it was deleted stays decided, though this clock may be behind.
+  const since = Math.max(now, before?.decidedUntil ?? now) as Instant;
   const state: ScheduleState = {
     id,
     spec,
     revision: (before?.revision ?? 0) + 1,
     owner,
     status: 'active',
-    decidedUntil: trigger.kind === 'once' ? (Math.min(now, trigger.at - 1) as Instant) : now,
+    decidedUntil: trigger.kind === 'once' ? (Math.min(since, trigger.at - 1) as Instant) : since,
     waiting: [],
     running: [],
     failures: 0,
