@@ -22,6 +22,8 @@ export class StandstillKeeper {
   readonly #following = new AbortController();
   #state = NO_STANDSTILL;
   #sequence = 0 as Sequence;
+  /** About to begin. */
+  #look: Promise<void> | undefined;
 
   constructor(options: StandstillKeeperOptions) {
     this.#options = options;
@@ -52,9 +54,16 @@ export class StandstillKeeper {
     return now === undefined ? earlier : [...earlier, { since: now.since }];
   }
 
-  /** Looks at the pause file now: asked at every occurrence. @throws {StorageRefusedError} The log takes no events at the moment. */
-  async check(): Promise<void> {
-    await this.#heed(await this.#options.pauseSource?.isPaused());
+  /**
+   * Looks at the pause file now: asked at every occurrence, so those that ask in the same turn share one look.
+   * @throws {StorageRefusedError} The log takes no events at the moment.
+   */
+  check(): Promise<void> {
+    this.#look ??= Promise.resolve().then(async () => {
+      this.#look = undefined; // whoever asks from now on wants to know what comes after this
+      await this.#heed(await this.#options.pauseSource?.isPaused());
+    });
+    return this.#look;
   }
 
   /** By a command. Undefined: it is so already. @throws as {@link check} */

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { publishConfirmed } from '../../src/adapters/nats/publish-confirmed.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
+import { PauseFile } from '../../src/adapters/system/pause-file.ts';
 import { type Instant, jobTypeId, scheduledRunId, scheduleId } from '../../src/domain/ids.ts';
 import { scheduleCommandSubject } from '../../streams/commands.stream.ts';
 import { apschedulerEnvironment } from '../support/apscheduler.ts';
@@ -16,6 +17,7 @@ import type { Client } from '../support/host-on.ts';
 import { startTestServer } from '../support/nats-server.ts';
 import { schedulerOn } from '../support/scheduler-on.ts';
 import { storedStarts } from '../support/stored-starts.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { recordedStarts } from './raw/recorded-starts.ts';
 
 const [schedules = 200, seconds = 30] = process.argv.slice(2).map(Number);
@@ -56,7 +58,8 @@ async function atLeast(): Promise<number[]> {
 /** For each run that should have been started, how late each of its start commands was stored, by the clock of the server: the same machine's. */
 async function started() {
   await using server = await startTestServer();
-  await using at = await schedulerOn(server, systemClock);
+  const vault = temporaryFolder();
+  await using at = await schedulerOn(server, systemClock, new PauseFile({ vaultRoot: vault.path, automationPause: false }));
   const from = (Math.ceil(Date.now() / 1_000) + 5) * 1_000;
   const startAt = new Date(from).toISOString();
   const endAt = new Date(from + (seconds - 1) * 1_000).toISOString();
@@ -76,6 +79,7 @@ async function started() {
     if (dueAt === undefined) throw new Error(`nobody asked for run ${runId}`);
     stored.set(runId, [...(stored.get(runId) ?? []), storedAt - dueAt]);
   }
+  vault.remove();
   return stored;
 }
 

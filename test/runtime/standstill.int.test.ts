@@ -57,3 +57,25 @@ it('is seen by every process, and outlives a restart', async () => {
   expect(await ledgerOf(after.client, 'hourly')).toEqual(['01', '02'].map((hour) => `11-23T${hour}:00 paused pause`));
   expect((await historyOf(after.client, 'hourly')).at(-1)?.type).toBe('almanac.schedule.decided');
 });
+
+it('occurrences that are due at the same time share one look at the pause file, and later ones look again', async () => {
+  await using server = await startTestServer();
+  const vault = temporaryFolder();
+  let looks = 0;
+  class CountedLooks extends PauseFile {
+    override isPaused() {
+      looks++;
+      return super.isPaused();
+    }
+  }
+  const clock = new VirtualClock('2026-11-23T00:30:00Z');
+  await using at = await schedulerOn(server, clock, new CountedLooks({ vaultRoot: vault.path, automationPause: false }));
+  const before = looks;
+  const [first, second] = [at.keeper.check(), at.keeper.check()];
+  await Promise.all([first, second]);
+  expect(looks - before).toBe(1);
+  await writeFile(join(vault.path, '.aclarai_pause'), '');
+  await at.keeper.check();
+  expect(at.keeper.state.now?.cause).toBe('file');
+  vault.remove();
+});

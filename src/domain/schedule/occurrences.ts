@@ -6,11 +6,18 @@ import type { Instant } from '../ids.ts';
 import { firstAfter, lastBefore } from './cron-occurrences.ts';
 import { EARLIEST, LATEST, type Timing } from './timing.ts';
 
+/** Whoever decides on an occurrence has asked for it when its alarm was set, and asks several times for the one after it. */
+const latestAnswers = new WeakMap<Timing, { readonly after: Instant; readonly next: Instant | undefined }>();
+
 /** The first occurrence strictly after; undefined when there is none. */
 export function nextOccurrence(timing: Timing, after: Instant): Instant | undefined {
+  const latest = latestAnswers.get(timing);
+  if (latest?.after === after) return latest.next;
   const { first, last } = boundsOf(timing);
-  const next = dueAfter(timing, Math.max(after, first - 1), last);
-  return next === undefined || next > last ? undefined : (next as Instant);
+  const due = dueAfter(timing, Math.max(after, first - 1), last);
+  const next = due === undefined || due > last ? undefined : (due as Instant);
+  latestAnswers.set(timing, { after, next });
+  return next;
 }
 
 /** The last occurrence strictly before; undefined when there is none. */
