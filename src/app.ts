@@ -149,7 +149,7 @@ async function startParts(
   await scheduler.start();
   onStop(() => scheduler.stop());
   const known = new Map(jobTypes.map((jobType) => [jobType.id, [...laneLimits(jobType).keys()]]));
-  onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, known), log));
+  onStop(sweepRegularly(() => sweepStrays(manager, deadLetters, log, systemClock, known), log));
 
   return {
     natsUrl: withoutCredentials(natsUrl),

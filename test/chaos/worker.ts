@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { sweepStrays } from '../../src/adapters/nats/strays.ts';
+import { systemClock } from '../../src/adapters/system/clock.ts';
 import { processIdentity } from '../../src/adapters/system/identity.ts';
 import { ConnectError } from '../../src/domain/errors.ts';
 import { laneLimits } from '../../src/domain/job-type.ts';
@@ -51,7 +52,7 @@ process.on('SIGTERM', async () => {
 process.send!({ ready: identity.source } satisfies FromWorker);
 
 function sweep(): Promise<number> {
-  return sweepStrays(host.manager, natsDeadLetters(host.publisher), log, lanes);
+  return sweepStrays(host.manager, natsDeadLetters(host.publisher), log, systemClock, lanes);
 }
 
 /** The server may be away just now. */

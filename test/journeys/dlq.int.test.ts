@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { sweepStrays } from '../../src/adapters/nats/strays.ts';
+import { systemClock } from '../../src/adapters/system/clock.ts';
 import { type Installation, installation } from '../support/almanac-process.ts';
 import { lastAudit } from '../support/dead-letter-operations.ts';
 import { hostOn, type TestHost } from '../support/host-on.ts';
@@ -35,7 +36,7 @@ const lettersStored = async () => (await host.manager.streams.info('DEAD_LETTERS
 it('a command of a job type that nobody knew yet is listed, shown, sent again and carried out', async () => {
   expect(await dlq('list')).toMatchObject({ code: 0, stdout: 'ID  STORED  ORIGIN  JOB TYPE  RUN  CODE  ATTEMPTS  REASON\n' });
   await send('cmd.known-later.start.normal', '{"key":"tonight"}');
-  await sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()));
+  await sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()), systemClock);
   const [letter] = await asked('list', '--job', 'known-later', '--origin', 'command', '--code', 'JOB_TYPE_UNKNOWN');
   expect(letter).toMatchObject({
     origin: 'command',

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createMachine } from 'xstate';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { sweepStrays } from '../../src/adapters/nats/strays.ts';
+import { systemClock } from '../../src/adapters/system/clock.ts';
 import { ConflictError, NotFoundError } from '../../src/domain/errors.ts';
 import type { DeadLetterOperations } from '../../src/runtime/dead-letter-operations.ts';
 import { commandsLeft } from '../support/commands-left.ts';
@@ -42,7 +43,7 @@ async function write(subject: string, body: string | Uint8Array, fields: Record<
 /** A command that no process knows, as a dead letter. */
 async function stray(jobType: string, body = '{"key":"r1"}', fields: Record<string, string> = {}): Promise<number> {
   await write(`cmd.${jobType}.start.normal`, body, fields);
-  await sweepStrays(client.manager, natsDeadLetters(client.publisher), sightingLog(new Sightings()));
+  await sweepStrays(client.manager, natsDeadLetters(client.publisher), sightingLog(new Sightings()), systemClock);
   return (await ids()).at(-1)!;
 }
 const redrive = async (...which: number[]) => letters.carryOut('redrive', await letters.planNamed('redrive', which), me);

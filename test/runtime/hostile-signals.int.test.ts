@@ -4,6 +4,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { type AnyStateMachine, assign, setup } from 'xstate';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { sweepStrays } from '../../src/adapters/nats/strays.ts';
+import { systemClock } from '../../src/adapters/system/clock.ts';
 import { deadLetters } from '../../streams/dead-letters.stream.ts';
 import { commandsLeft } from '../support/commands-left.ts';
 import { deadLettersOf } from '../support/dead-letter-operations.ts';
@@ -44,7 +45,7 @@ beforeAll(async () => {
 });
 
 const nothingLeft = () => expect.poll(() => commandsLeft(host.connection)).toEqual({ stored: 0, unacknowledged: 0 });
-const sweep = () => sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()));
+const sweep = () => sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()), systemClock);
 const eventsStored = async () => (await host.manager.streams.info('EVENTS')).state.messages;
 async function lastLetter(subject: string) {
   const message = await host.manager.streams.getMessage(deadLetters.name, { last_by_subj: subject });
@@ -141,7 +142,7 @@ it('a run of a job type that only another process knows is left to it, though it
   await (await hostOn(server, [newer])).stop();
   await using client = await clientOn(server);
   await client.manager.jetstream().publish('cmd.newer.signal.r1', '{"event":{"type":"cancel"}}');
-  expect(await sweepStrays(client.manager, natsDeadLetters(client.publisher), sightingLog(new Sightings()))).toBe(0);
+  expect(await sweepStrays(client.manager, natsDeadLetters(client.publisher), sightingLog(new Sightings()), systemClock)).toBe(0);
   expect((await commandsLeft(client.connection)).stored).toBe(1);
   await client.manager.streams.purge('COMMANDS');
 });

@@ -6,6 +6,7 @@ import { createMachine } from 'xstate';
 import { z } from 'zod';
 import { natsDeadLetters } from '../../src/adapters/nats/dead-letters.ts';
 import { sweepStrays } from '../../src/adapters/nats/strays.ts';
+import { systemClock } from '../../src/adapters/system/clock.ts';
 import { commandsLeft } from '../support/commands-left.ts';
 import { clientOn, hostOn, type TestHost } from '../support/host-on.ts';
 import { jobOf, stepsJob } from '../support/jobs.ts';
@@ -99,7 +100,7 @@ it('headers that break the rules do not keep a command from being a dead letter'
 });
 
 describe('a stray', () => {
-  const sweep = () => sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()));
+  const sweep = () => sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()), systemClock);
 
   it.each([
     ['of a job type nobody knows', 'cmd.unheard-of.start.normal', 'unheard-of', 'JOB_TYPE_UNKNOWN'],
@@ -152,7 +153,13 @@ describe('a stray', () => {
     const busy = stepsJob('busy', ['only'], () => new Promise(() => undefined));
     await using client = await clientOn(server);
     await client.start(busy, 'r1');
-    await sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()), new Map([['busy', ['normal']]]));
+    await sweepStrays(
+      host.manager,
+      natsDeadLetters(host.publisher),
+      sightingLog(new Sightings()),
+      systemClock,
+      new Map([['busy', ['normal']]]),
+    );
     expect((await commandsLeft(client.connection)).stored).toBe(1);
     await client.manager.streams.purge('COMMANDS');
   });

@@ -5,7 +5,7 @@
 import type { ConsumerInfo, JetStreamManager, MsgRequest, StoredMsg } from '@nats-io/jetstream';
 import { commands, parseCommandSubject, startSubject } from '../../../streams/commands.stream.ts';
 import { LANES, type Lane, noSuchLane } from '../../domain/job-type.ts';
-import type { DeadLetters, Log } from '../../runtime/ports.ts';
+import type { Clock, DeadLetters, Log } from '../../runtime/ports.ts';
 import { deleteStored } from './delete-stored.ts';
 import { plainHeaders } from './message-headers.ts';
 import { removeSettled, renewStuckConsumers } from './stuck-consumers.ts';
@@ -23,14 +23,15 @@ export async function sweepStrays(
   manager: JetStreamManager,
   deadLetters: DeadLetters,
   log: Log,
+  clock: Clock,
   known: ReadonlyMap<string, readonly Lane[]> = new Map(),
 ): Promise<number> {
   const info = await manager.streams.info(commands.name, { subjects_filter: '>' });
   const subjects = Object.keys(info.state.subjects ?? {});
   const consumers: ConsumerInfo[] = [];
   for await (const consumer of manager.consumers.list(commands.name)) consumers.push(consumer);
-  await removeSettled(manager, consumers, info.state.subjects ?? {});
-  await renewStuckConsumers(manager, consumers, log);
+  await removeSettled(manager, consumers, info.state.subjects ?? {}, clock.now());
+  await renewStuckConsumers(manager, consumers, log, clock.now());
   // A job type or lane that is only known to a newer deployment has its consumer, and is not a stray.
   const filters = consumers.flatMap(({ config }) => config.filter_subjects ?? [config.filter_subject ?? '>']);
   const isTaken = (subject: string) => filters.some((filter) => matches(filter, subject)) || isKnown(subject, known);

@@ -29,11 +29,12 @@ export async function removeSettled(
   manager: JetStreamManager,
   consumers: readonly ConsumerInfo[],
   stored: Readonly<Record<string, number>>,
+  now: Instant,
 ): Promise<void> {
   for (const consumer of consumers) {
     const { config, num_pending, num_ack_pending, ack_floor, delivered } = consumer;
     const filter = config.filter_subject;
-    if (filter === undefined || !isIdle(consumer) || countOf(stored, filter) <= num_pending + num_ack_pending) continue;
+    if (filter === undefined || !isIdle(consumer, now) || countOf(stored, filter) <= num_pending + num_ack_pending) continue;
     // Everything up to there is acknowledged: what a holder works on, and what waits, comes after it. After a crash the floor may stay
     // where it was for ever, but where nobody holds anything, everything that was delivered is settled.
     const settledUpTo = num_ack_pending === 0 ? delivered.stream_seq : ack_floor.stream_seq;
@@ -49,12 +50,17 @@ export async function removeSettled(
  * Makes consumers anew that remember what is gone. One that has to do with a run that is on is left as it is, for the run would be carried
  * out a second time. The consumer for wakes stays, too: they count their delays from their first delivery, and it has no limit.
  */
-export async function renewStuckConsumers(manager: JetStreamManager, consumers: readonly ConsumerInfo[], log: Log): Promise<void> {
+export async function renewStuckConsumers(
+  manager: JetStreamManager,
+  consumers: readonly ConsumerInfo[],
+  log: Log,
+  now: Instant,
+): Promise<void> {
   for (const consumer of consumers) {
     const { name, num_ack_pending, delivered, config } = consumer;
     const filter = config.filter_subject ?? '';
     const kind = parseCommandSubject(filter.replace(/\*$/, 'any'))?.kind; // undefined of the one for wakes, which is for all job types
-    if (kind === undefined || num_ack_pending === 0 || !isIdle(consumer)) continue;
+    if (kind === undefined || num_ack_pending === 0 || !isIdle(consumer, now)) continue;
     if (kind === 'start' && (await isOnLiveRuns(manager, filter, delivered.stream_seq))) continue;
     log.warn({ consumer: name, unacknowledged: num_ack_pending }, 'a consumer is stuck after a crash of the server; it is made anew');
     await manager.consumers.delete(commands.name, name);
@@ -69,12 +75,12 @@ function countOf(stored: Readonly<Record<string, number>>, filter: string): numb
 }
 
 /** Nothing was delivered or settled for a while, by the clock of this machine. */
-function isIdle({ delivered, ack_floor }: ConsumerInfo): boolean {
+function isIdle({ delivered, ack_floor }: ConsumerInfo, now: Instant): boolean {
   const lastActive = Math.max(
     ...[delivered, ack_floor].map(({ last_active }) => Number(last_active && new Date(last_active))).filter(Number.isFinite),
     0,
   );
-  return Date.now() - lastActive > IDLE_MS;
+  return now - lastActive > IDLE_MS;
 }
 
 /** Whether any of the commands that were delivered is of a run that is on; or there are too many to say. */

@@ -2,6 +2,7 @@ import { jetstream } from '@nats-io/jetstream';
 import { expect, it, onTestFinished } from 'vitest';
 import { natsDeadLetters } from '../../../src/adapters/nats/dead-letters.ts';
 import { sweepStrays } from '../../../src/adapters/nats/strays.ts';
+import { systemClock } from '../../../src/adapters/system/clock.ts';
 import { commandsLeft } from '../../support/commands-left.ts';
 import { clientOn, hostOn } from '../../support/host-on.ts';
 import { stepsJob } from '../../support/jobs.ts';
@@ -33,7 +34,7 @@ it('commands that a killed server remembers though they were settled are removed
   await nothingBut({ stored: 3, unacknowledged: 1 });
   await server.restart({ signal: 'SIGKILL' });
   await expect.poll(() => host.connection.rtt().catch(() => undefined), { timeout: 10_000 }).toBeDefined();
-  const sweep = () => sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()));
+  const sweep = () => sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()), systemClock);
   await expect
     .poll(
       () =>
@@ -68,7 +69,7 @@ it('a place that a command keeps whose run has ended is set free, and a run that
   await host.start(slow, 'r1');
   await host.seen.times('started', 1);
   await host.start(quick, 'r2');
-  const sweep = () => sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()));
+  const sweep = () => sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()), systemClock);
   await expect
     .poll(() => sweep().then(() => commandsLeft(client.connection)), { timeout: 15_000 })
     .toEqual({ stored: 1, unacknowledged: 1 });
