@@ -76,7 +76,7 @@ export function schedulingOn({ connection, manager, publisher }: Server, parts: 
     await keeper.check();
     return keeper.suspensions();
   };
-  const ends = new RunEnds({ runs, queued: natsQueuedRuns(manager), laidAside: natsLaidAsideRuns(connection, manager) });
+  const ends = new RunEnds({ runs, queued: natsQueuedRuns({ connection, manager }), laidAside: natsLaidAsideRuns(connection, manager) });
   const writer = new ScheduleWriter({ book, schedules, ends, commands, clock: systemClock, identity, log, suspensions });
   const scheduler = new Scheduler({ book, writer, schedules, clock: systemClock, log, standsStill: () => keeper.state.now !== undefined });
   return {

@@ -232,7 +232,7 @@ const controlOn = ({ connection, manager, publisher }: Server) =>
     jobTypes,
     runs: natsRunLog(publisher, manager),
     history: natsRunHistory(connection, manager),
-    queue: queuedStarts(manager),
+    queue: queuedStarts({ connection, manager }),
     commands: natsCommandSender(publisher, manager),
     replies: natsReplyBox(connection),
     clock: systemClock,

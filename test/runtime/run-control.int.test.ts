@@ -32,7 +32,7 @@ function controlOf({ connection, manager, publisher, commands }: Client, jobs: r
     jobTypes: jobs.map(({ jobType }) => jobType),
     runs: natsRunLog(publisher, manager),
     history: natsRunHistory(connection, manager),
-    queue: queuedStarts(manager),
+    queue: queuedStarts({ connection, manager }),
     commands,
     replies: natsReplyBox(connection),
     clock: systemClock,

@@ -69,7 +69,7 @@ export async function schedulerOn(server: { readonly url: string }, clock: Clock
     await keeper.check();
     return keeper.suspensions();
   };
-  const ends = new RunEnds({ runs, queued: natsQueuedRuns(manager), laidAside: natsLaidAsideRuns(connection, manager) });
+  const ends = new RunEnds({ runs, queued: natsQueuedRuns({ connection, manager }), laidAside: natsLaidAsideRuns(connection, manager) });
   const writer = new WatchedWriter({ book, schedules, ends, commands, clock, identity, log, suspensions });
   const scheduler = new Scheduler({ book, writer, schedules, clock, log, standsStill: () => keeper.state.now !== undefined });
   const desk = new ScheduleDesk({

@@ -54,7 +54,7 @@ export function natsLeases(connection: NatsConnection, manager: JetStreamManager
       const message = await manager.streams.getMessage(commands.name, { seq: command });
       return message !== null;
     },
-    findStart: queuedStarts(manager).findStart,
+    findStart: queuedStarts({ connection, manager }).findStart,
   };
 }
 

@@ -2,13 +2,14 @@
  * Commands that no consumer will ever deliver: an unknown job type or lane, a misspelt verb, an id that is none. They lie in the work
  * queue for ever unless somebody looks, so somebody looks now and then and makes dead letters of them (invariant 6).
  */
-import type { ConsumerInfo, JetStreamManager, MsgRequest, StoredMsg } from '@nats-io/jetstream';
+import type { ConsumerInfo, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import { commands, parseCommandSubject, startSubject } from '../../../streams/commands.stream.ts';
 import { LANES, type Lane, noSuchLane } from '../../domain/job-type.ts';
 import { runNamedIn } from '../../domain/start-command.ts';
 import type { Clock, DeadLetter, DeadLetters, Log } from '../../runtime/ports.ts';
 import { deleteStored } from './delete-stored.ts';
 import { plainHeaders } from './message-headers.ts';
+import { nextCommand } from './next-command.ts';
 import { removeSettled, renewStuckConsumers } from './stuck-consumers.ts';
 import { matches } from './subject-filter.ts';
 
@@ -88,8 +89,7 @@ function reasonAgainst(subject: string, isTaken: (subject: string) => boolean): 
 /** A subject that looks like a wildcard finds others, too: they are not meant. */
 async function* messagesOn(manager: JetStreamManager, subject: string): AsyncGenerator<StoredMsg> {
   for (let seq = 1; ; ) {
-    const query = { seq, next_by_subj: subject }; // the server takes it here, too; the library's type does not say so
-    const message = await manager.streams.getMessage(commands.name, query as MsgRequest);
+    const message = await nextCommand(manager, subject, seq);
     if (message === null) return;
     if (message.subject === subject) yield message;
     seq = message.seq + 1;

@@ -3,7 +3,7 @@
  * they were acknowledged: then they lie in the work queue for ever, for it never delivers them again. Or it remembers commands as held
  * that are gone: then these keep their places among those that may run at once.
  */
-import type { ConsumerInfo, JetStreamManager, LastForMsgRequest, StoredMsg } from '@nats-io/jetstream';
+import type { ConsumerInfo, JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import { commands, parseCommandSubject } from '../../../streams/commands.stream.ts';
 import { events, runEventSubject } from '../../../streams/events.stream.ts';
 import type { Instant, RunId } from '../../domain/ids.ts';
@@ -14,6 +14,7 @@ import type { Log } from '../../runtime/ports.ts';
 import { runMeantBy } from '../../runtime/start-request.ts';
 import { deleteStored } from './delete-stored.ts';
 import { plainHeaders } from './message-headers.ts';
+import { nextCommand } from './next-command.ts';
 import { matches } from './subject-filter.ts';
 
 /** Whoever works on a command settles it as soon as its run has ended. */
@@ -86,25 +87,20 @@ function isIdle({ delivered, ack_floor }: ConsumerInfo, now: Instant): boolean {
 /** Whether any of the commands that were delivered is of a run that is on; or there are too many to say. */
 async function isOnLiveRuns(manager: JetStreamManager, filter: string, delivered: number): Promise<boolean> {
   let looked = 0;
-  for (let command = await nextOf(manager, filter, 1); command !== null && command.seq <= delivered; ) {
+  for (let command = await nextCommand(manager, filter, 1); command !== null && command.seq <= delivered; ) {
     if (++looked > MOST_LOOKED_AT || (await liveRunOf(manager, command)) !== undefined) return true;
-    command = await nextOf(manager, filter, command.seq + 1);
+    command = await nextCommand(manager, filter, command.seq + 1);
   }
   return false;
 }
 
 /** Looks at everything that is stored: the server may have lost a command from its index of subjects. */
 async function* commandsUpTo(manager: JetStreamManager, filter: string, last: number): AsyncGenerator<StoredMsg> {
-  let command = await nextOf(manager, '>', 1);
+  let command = await nextCommand(manager, '>', 1);
   for (let looked = 0; command !== null && command.seq <= last && looked < MOST_LOOKED_AT; looked++) {
     if (matches(filter, command.subject)) yield command;
-    command = await nextOf(manager, '>', command.seq + 1);
+    command = await nextCommand(manager, '>', command.seq + 1);
   }
-}
-
-function nextOf(manager: JetStreamManager, filter: string, seq: number): Promise<StoredMsg | null> {
-  // The client's type leaves `next_by_subj` out, which this API has had since server 2.9.
-  return manager.streams.getMessage(commands.name, { seq, next_by_subj: filter } as unknown as LastForMsgRequest);
 }
 
 /**

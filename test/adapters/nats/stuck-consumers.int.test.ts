@@ -1,10 +1,14 @@
-import { jetstream } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstream } from '@nats-io/jetstream';
 import { expect, it, onTestFinished } from 'vitest';
 import { natsDeadLetters } from '../../../src/adapters/nats/dead-letters.ts';
+import { queuedStarts } from '../../../src/adapters/nats/queued-starts.ts';
 import { sweepStrays } from '../../../src/adapters/nats/strays.ts';
 import { systemClock } from '../../../src/adapters/system/clock.ts';
+import { jobTypeId, runId } from '../../../src/domain/ids.ts';
+import { queuedRunId } from '../../../src/runtime/start-request.ts';
+import { commands } from '../../../streams/commands.stream.ts';
 import { commandsLeft } from '../../support/commands-left.ts';
-import { clientOn, hostOn } from '../../support/host-on.ts';
+import { type Client, clientOn, hostOn } from '../../support/host-on.ts';
 import { stepsJob } from '../../support/jobs.ts';
 import { startTestServer } from '../../support/nats-server.ts';
 import { Sightings, sightingLog } from '../../support/sightings.ts';
@@ -34,6 +38,9 @@ it('commands that a killed server remembers though they were settled are removed
   await nothingBut({ stored: 3, unacknowledged: 1 });
   await server.restart({ signal: 'SIGKILL' });
   await expect.poll(() => host.connection.rtt().catch(() => undefined), { timeout: 10_000 }).toBeDefined();
+  const found = new Map<string, boolean>();
+  for (const run of await storedRuns(host.manager, 'quick')) found.set(run, (await findStart(host, 'quick', run)) !== undefined);
+  for (const run of await storedRuns(host.manager, 'quick')) expect(found.get(run)).toBe(true); // those that are still there
   const sweep = () => sweepStrays(host.manager, natsDeadLetters(host.publisher), sightingLog(new Sightings()), systemClock);
   await expect
     .poll(
@@ -48,6 +55,20 @@ it('commands that a killed server remembers though they were settled are removed
   release('done');
   await nothingBut({ stored: 0, unacknowledged: 0 });
 });
+
+/** Looked for one by one. */
+async function storedRuns(manager: JetStreamManager, jobType: string): Promise<string[]> {
+  const { state } = await manager.streams.info(commands.name);
+  const runs: string[] = [];
+  for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
+    const message = await manager.streams.getMessage(commands.name, { seq });
+    if (message?.subject === `cmd.${jobType}.start.normal`) runs.push(message.json<{ key: string }>().key);
+  }
+  return runs;
+}
+
+const findStart = (client: Client, jobType: string, run: string) =>
+  queuedStarts(client).findStart(jobTypeId(jobType), queuedRunId, runId(run));
 
 it('a place that a command keeps whose run has ended is set free, and a run that is on stays with its holder', async () => {
   await using server = await startTestServer();
