@@ -33,7 +33,7 @@ export async function sweepStrays(
   const consumers: ConsumerInfo[] = [];
   for await (const consumer of manager.consumers.list(commands.name)) consumers.push(consumer);
   await removeSettled(manager, consumers, info.state.subjects ?? {}, clock.now());
-  await renewStuckConsumers(manager, consumers, log, clock.now());
+  await renewStuckConsumers(manager, consumers, info.state.subjects ?? {}, log, clock.now());
   // A job type or lane that is only known to a newer deployment has its consumer, and is not a stray.
   const filters = consumers.flatMap(({ config }) => config.filter_subjects ?? [config.filter_subject ?? '>']);
   const isTaken = (subject: string) => filters.some((filter) => matches(filter, subject)) || isKnown(subject, known);

@@ -49,20 +49,25 @@ export async function removeSettled(
 
 /**
  * Makes consumers anew that remember what is gone. One that has to do with a run that is on is left as it is, for the run would be carried
- * out a second time. The consumer for wakes stays, too: they count their delays from their first delivery, and it has no limit.
+ * out a second time. Of other commands any may have been handed back for a while, so there it must be certain. The consumer for wakes
+ * stays: they count their delays from their first delivery, and it has no limit.
+ *
+ * @param stored As for {@link removeSettled}.
  */
 export async function renewStuckConsumers(
   manager: JetStreamManager,
   consumers: readonly ConsumerInfo[],
+  stored: Readonly<Record<string, number>>,
   log: Log,
   now: Instant,
 ): Promise<void> {
   for (const consumer of consumers) {
-    const { name, num_ack_pending, delivered, config } = consumer;
+    const { name, num_pending, num_ack_pending, delivered, config } = consumer;
     const filter = config.filter_subject ?? '';
     const kind = parseCommandSubject(filter.replace(/\*$/, 'any'))?.kind; // undefined of the one for wakes, which is for all job types
     if (kind === undefined || num_ack_pending === 0 || !isIdle(consumer, now)) continue;
-    if (kind === 'start' && (await isOnLiveRuns(manager, filter, delivered.stream_seq))) continue;
+    const remembersWhatIsGone = countOf(stored, filter) < num_pending + num_ack_pending;
+    if (kind === 'start' ? await isOnLiveRuns(manager, filter, delivered.stream_seq) : !remembersWhatIsGone) continue;
     log.warn({ consumer: name, unacknowledged: num_ack_pending }, 'a consumer is stuck after a crash of the server; it is made anew');
     await manager.consumers.delete(commands.name, name);
     await manager.consumers.add(commands.name, config); // at once: without one, its commands would be taken for strays

@@ -4,7 +4,8 @@ import { natsDeadLetters } from '../../../src/adapters/nats/dead-letters.ts';
 import { queuedStarts } from '../../../src/adapters/nats/queued-starts.ts';
 import { sweepStrays } from '../../../src/adapters/nats/strays.ts';
 import { systemClock } from '../../../src/adapters/system/clock.ts';
-import { jobTypeId, runId } from '../../../src/domain/ids.ts';
+import { type Instant, jobTypeId, runId } from '../../../src/domain/ids.ts';
+import type { Clock } from '../../../src/runtime/ports.ts';
 import { queuedRunId } from '../../../src/runtime/start-request.ts';
 import { commands } from '../../../streams/commands.stream.ts';
 import { commandsLeft } from '../../support/commands-left.ts';
@@ -54,6 +55,22 @@ it('commands that a killed server remembers though they were settled are removed
     .toEqual({ stored: 3, unacknowledged: 1 });
   release('done');
   await nothingBut({ stored: 0, unacknowledged: 0 });
+});
+
+it('a signal that was handed back for a while keeps its delay and the count of its deliveries', async () => {
+  await using server = await startTestServer();
+  const quick = stepsJob('quick', ['only'], async () => 'done');
+  const host = await hostOn(server, [quick], { leaseMs: 3_600_000 });
+  await host.stop();
+  await using client = await clientOn(server);
+  await client.publisher.publish('cmd.quick.signal.r1', Buffer.from('{"event":{"type":"cancel"}}'));
+  const consumer = await jetstream(client.connection).consumers.get('COMMANDS', 'signal-quick');
+  (await consumer.next({ expires: 5_000 }))!.nak(3_600_000);
+  const infoOf = () => client.manager.consumers.info('COMMANDS', 'signal-quick');
+  const { created } = await infoOf();
+  const inAMinute: Clock = { ...systemClock, now: () => (systemClock.now() + 60_000) as Instant };
+  await sweepStrays(client.manager, natsDeadLetters(client.publisher), sightingLog(new Sightings()), inAMinute);
+  expect((await infoOf()).created).toBe(created);
 });
 
 /** Looked for one by one. */
